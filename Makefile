@@ -1,0 +1,80 @@
+# Everything a person or CI does with Patchbay. Each target installs what it needs, says what it
+# does, and may be run again at any time.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/end2end/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
+
+# cargo-leptos sets other flags than cargo: each keeps a target folder of its own, or they would
+# build each other's work again.
+CHECK := CARGO_TARGET_DIR=target/check
+BINARY := target/release/patchbay
+# What the release build is made of.
+SOURCES := $(shell find src style public manifests migrations Cargo.toml Cargo.lock build.rs rust-toolchain.toml -type f 2>/dev/null)
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+.PHONY: run
+run: $(BINARY) ## Build if needed, then serve http://127.0.0.1:3000 with SQLite and the sandbox
+	exec $(BINARY) serve
+
+.PHONY: dev
+dev: tools ## Serve a debug build and rebuild on every change
+	cargo leptos watch -- serve
+
+.PHONY: build
+build: $(BINARY) ## Build the release: one binary with the site inside
+
+$(BINARY): $(SOURCES)
+	@scripts/tools.sh build
+	CARGO_TARGET_DIR=target cargo leptos build --release --precompress
+	@touch $(BINARY)
+
+.PHONY: tools
+tools: ## Install what a build needs
+	@scripts/tools.sh build
+
+.PHONY: test
+test: ## Format, clippy, unit, API and conformance tests on both databases, browser tests
+	@scripts/test.sh
+
+.PHONY: soak
+soak: ## 10,000 attempts against a Nango that loses, doubles and refuses; SOAK_DATABASE=postgres too
+	SOAK_DATABASE=$${SOAK_DATABASE:-sqlite}; \
+	if [ "$$SOAK_DATABASE" = postgres ]; then \
+	  export TEST_POSTGRES_URL=$${TEST_POSTGRES_URL:-$$(scripts/postgres.sh start)}; \
+	fi; \
+	export SOAK_DATABASE SOAK_ATTEMPTS=$${SOAK_ATTEMPTS:-10000} SOAK_SAMPLES=$${SOAK_SAMPLES:-300}; \
+	$(CHECK) cargo test --locked --features ssr --test soak -- --nocapture $$SOAK_DATABASE
+
+.PHONY: fuzz
+fuzz: ## Ten million made-up webhooks, callbacks, tokens, headers, settings and manifests; FUZZ_CASES more
+	FUZZ_CASES=$${FUZZ_CASES:-10000000} $(CHECK) \
+	  cargo test --locked --features ssr --profile fuzz --test fuzz -- --nocapture
+
+.PHONY: browser
+browser: $(BINARY) ## The browser tests alone
+	@scripts/tools.sh test
+	cd end2end && npx playwright test
+
+.PHONY: advisories
+advisories: ## Known holes in what Patchbay is made of; fetches a database from the network
+	@scripts/tools.sh test
+	cargo deny --locked check advisories
+
+.PHONY: contract
+contract: $(BINARY) ## Made-up requests to the API: it answers as its OpenAPI document says
+	@scripts/tools.sh test
+	@scripts/schemathesis.sh
+
+.PHONY: budget
+budget: $(BINARY) ## What the catalogue page makes a browser load
+	@node scripts/budget.mjs
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt

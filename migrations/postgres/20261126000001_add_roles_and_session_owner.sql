@@ -1,0 +1,13 @@
+-- The same versions and names as migrations/sqlite; a test compares the two.
+
+ALTER TABLE "user" ADD COLUMN role TEXT NOT NULL DEFAULT 'user' CHECK (role IN ('user', 'admin'));
+-- As the sign-in tells it: to be shown, never to tell people apart.
+ALTER TABLE "user" ADD COLUMN email TEXT;
+-- Since then nobody gets in as this person.
+ALTER TABLE "user" ADD COLUMN disabled_at TIMESTAMPTZ;
+-- Since then nothing is known of this person but the id.
+ALTER TABLE "user" ADD COLUMN erased_at TIMESTAMPTZ;
+
+-- Whose session it is; null before somebody has signed in.
+ALTER TABLE session ADD COLUMN user_id UUID REFERENCES "user" (id);
+CREATE INDEX session_user_id ON session (user_id);

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Everything CI checks, in the order in which it fails fastest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="$PWD/end2end/node_modules/.bin:$HOME/.cargo/bin:$PATH"
+
+step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+check() { CARGO_TARGET_DIR=target/check "$@"; }
+
+step "tools"
+scripts/tools.sh test
+
+step "format"
+cargo fmt --check
+
+# Not its advisories: their database is on the network, and a CI need not reach that. `make advisories`.
+step "dependencies: licences, bans, sources"
+cargo deny --locked check licenses bans sources
+
+step "clippy: server"
+check cargo clippy --locked --features ssr --all-targets -- -D warnings
+
+step "clippy: browser"
+check cargo clippy --locked --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings
+
+step "PostgreSQL"
+TEST_POSTGRES_URL=${TEST_POSTGRES_URL:-$(scripts/postgres.sh start)}
+export TEST_POSTGRES_URL
+trap 'scripts/postgres.sh stop >/dev/null 2>&1 || true' EXIT
+
+step "unit, API and conformance tests"
+check cargo test --locked --features ssr
+
+step "release build"
+make build
+
+step "budget"
+make budget
+
+step "the API and its OpenAPI document"
+scripts/schemathesis.sh
+
+step "browser tests"
+(cd end2end && npx playwright test)
+
+step "all green"

@@ -1,0 +1,392 @@
+//! The command line: reads the arguments and the settings, starts the runtime, says in plain lines
+//! why a start failed. May import `config`, `doctor`'s report, `telemetry`, `startup` with what it
+//! hands back, and `http`'s document.
+
+use std::{
+    fmt::Display,
+    future::Future,
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use secrecy::SecretString;
+use url::Url;
+
+mod audit;
+mod personal;
+mod user;
+
+use super::{
+    config::{Config, SandboxWebhook},
+    doctor::{Check, Report},
+    startup::{self, StartError},
+    telemetry,
+};
+
+/// The settings or the manifests are wrong: restarting will not help.
+const WRONG_CONFIGURATION: u8 = 2;
+/// Anything else, such as a port in use or a database that does not answer.
+const FAILED: u8 = 1;
+
+/// A catalogue of connectors: people connect their accounts through Nango.
+#[derive(Debug, Parser)]
+#[command(name = "patchbay", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(Settings),
+    /// Run the stand-in for Nango alone.
+    Sandbox(Box<SandboxArgs>),
+    /// Bring the database up to date and end.
+    Migrate(Settings),
+    /// Look at everything a working server needs, and say what to do about it.
+    Doctor(DoctorArgs),
+    /// Who may sign in: make, list, disable and change people.
+    User {
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
+    /// Check the audit log, or write it out.
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
+    },
+    /// Print the OpenAPI document of the REST API.
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+struct Settings {
+    /// The settings file [default: $PATCHBAY_CONFIG, else ./Leptos.toml if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct SandboxArgs {
+    #[command(flatten)]
+    settings: Settings,
+    /// Where to listen; it lets in anyone who reaches it
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where to keep its connections
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// The secret key it asks for
+    #[arg(long, value_name = "KEY")]
+    key: Option<SecretString>,
+    /// Send webhooks there
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<Url>,
+    /// Send each webhook there too
+    #[arg(long, value_name = "URL", requires = "webhook_url")]
+    webhook_secondary_url: Option<Url>,
+    /// What webhooks are signed with [default: the secret key]
+    #[arg(long, value_name = "KEY", requires = "webhook_url")]
+    webhook_signing_key: Option<SecretString>,
+    /// Send webhooks to this machine and to private addresses too, which Nango refuses
+    #[arg(long, requires = "webhook_url")]
+    allow_loopback_webhooks: bool,
+    /// Answer any number of calls a minute
+    #[arg(long)]
+    unlimited: bool,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Let warnings fail too
+    #[arg(long)]
+    strict: bool,
+}
+
+impl SandboxArgs {
+    /// The arguments win over the environment and the file.
+    fn apply(self, config: &mut Config) {
+        if let Some(listen) = self.listen {
+            config.sandbox.listen_addr = listen;
+        }
+        if let Some(state) = self.state {
+            config.sandbox.state_file = state;
+        }
+        if let Some(key) = self.key {
+            config.sandbox.secret_key = key;
+        }
+        config.sandbox.webhook = self.webhook_url.map(|url| SandboxWebhook {
+            url,
+            secondary_url: self.webhook_secondary_url,
+            signing_key: self.webhook_signing_key,
+            allow_loopback: self.allow_loopback_webhooks,
+        });
+        config.sandbox.unlimited = self.unlimited;
+    }
+}
+
+/// Runs the program with the process' own arguments and environment.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too: clap knows which stream and which code.
+            let code = u8::try_from(error.exit_code()).unwrap_or(FAILED);
+            return error
+                .print()
+                .map_or(ExitCode::from(FAILED), |()| ExitCode::from(code));
+        }
+    };
+    match cli.command {
+        Some(Command::Serve(settings)) => with_config(settings, |_| {}, startup::serve),
+        Some(Command::Sandbox(mut args)) => {
+            let settings = Settings {
+                config: args.settings.config.take(),
+            };
+            with_config(settings, |config| args.apply(config), startup::sandbox)
+        }
+        Some(Command::Migrate(settings)) => with_config(settings, |_| {}, startup::migrate),
+        Some(Command::Doctor(args)) => doctor(&args),
+        Some(Command::User { command }) => user::run(command),
+        Some(Command::Audit { command }) => audit::run(command),
+        Some(Command::Openapi) => print(&super::http::openapi_json()),
+        None => print(&Cli::command().render_help()),
+    }
+}
+
+/// `patchbay doctor`: 0 where nothing failed, 1 where something did, 2 where the settings or the
+/// manifests can't be used.
+fn doctor(args: &DoctorArgs) -> ExitCode {
+    let unusable = |id, what: &str, errors: &dyn Display| {
+        let details = errors.to_string().lines().map(str::to_owned).collect();
+        let check = Check::failed(id, what, "Correct what is listed.").with(details);
+        show(
+            &Report {
+                checks: vec![check],
+            },
+            args,
+        );
+        ExitCode::from(WRONG_CONFIGURATION)
+    };
+    let mut config = match Config::load(args.settings.config.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(errors) => return unusable("settings", "the settings can't be used", &errors),
+    };
+    // The report is what is asked for; what the sandbox tells of itself is not part of it.
+    "warn".clone_into(&mut config.log.filter);
+    if let Err(error) = telemetry::init(&config.log) {
+        complain("Logging can't start:", &error);
+        return ExitCode::from(FAILED);
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(startup::doctor(&config)) {
+        Ok(report) => {
+            let written = show(&report, args);
+            if written && report.is_ok(args.strict) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(FAILED)
+            }
+        }
+        Err(errors) => unusable("manifests", "the manifests can't be used", &errors),
+    }
+}
+
+/// Whether it could be written.
+fn show(report: &Report, args: &DoctorArgs) -> bool {
+    let text = if args.json {
+        report.json(args.strict)
+    } else {
+        report.text(std::io::stdout().is_terminal())
+    };
+    print(&text) == ExitCode::SUCCESS
+}
+
+/// What is no UTF-8 is refused where it is parsed, rather than passed over here.
+fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            complain("The runtime can't start:", &error);
+            ExitCode::from(FAILED)
+        })
+}
+
+/// Loads the settings, starts logging and the runtime, and runs the command to its end.
+fn with_config<F>(
+    settings: Settings,
+    adjust: impl FnOnce(&mut Config),
+    command: impl FnOnce(Config) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<(), StartError>>,
+{
+    let mut config = match Config::load(settings.config.as_deref(), &environment) {
+        Ok(config) => config,
+        Err(errors) => {
+            complain("The settings can't be used:", &errors);
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    adjust(&mut config);
+    if let Err(error) = telemetry::init(&config.log) {
+        complain("Logging can't start:", &error);
+        return ExitCode::from(FAILED);
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(command(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_configuration() => {
+            complain("Patchbay can't start:", &Chain(&error));
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+        Err(error) => {
+            complain("Patchbay can't go on:", &Chain(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Runs a command whose output is what counts, with the log down to warnings. `Err`: it has failed,
+/// and said why.
+fn quietly<T, F>(settings: &Settings, command: impl FnOnce(Config) -> F) -> Result<T, ExitCode>
+where
+    F: Future<Output = Result<T, StartError>>,
+{
+    let mut config = Config::load(settings.config.as_deref(), &environment).map_err(|errors| {
+        complain("The settings can't be used:", &errors);
+        ExitCode::from(WRONG_CONFIGURATION)
+    })?;
+    "warn".clone_into(&mut config.log.filter);
+    telemetry::init(&config.log).map_err(|error| {
+        complain("Logging can't start:", &error);
+        ExitCode::from(FAILED)
+    })?;
+    runtime()?.block_on(command(config)).map_err(|error| {
+        let wrong = error.is_configuration();
+        complain("It did not work:", &Chain(&error));
+        ExitCode::from(if wrong { WRONG_CONFIGURATION } else { FAILED })
+    })
+}
+
+/// An error with its causes, each said once.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut said = self.0.to_string();
+        write!(f, "{said}")?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// To stderr, a line each, indented under what went wrong. Nothing is left to do where stderr is
+/// closed.
+fn complain(what: &str, error: &dyn Display) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "{what}");
+    for line in error.to_string().lines() {
+        let _ = writeln!(stderr, "  {line}");
+    }
+}
+
+/// To stdout; a reader that went away is no panic.
+fn print(text: &dyn Display) -> ExitCode {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(FAILED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_sandbox_arguments_win_over_the_settings() {
+        let cli = Cli::try_parse_from([
+            "patchbay",
+            "sandbox",
+            "--config",
+            "other.toml",
+            "--listen",
+            "127.0.0.1:4000",
+            "--state",
+            "/tmp/s.json",
+            "--key",
+            "k1",
+            "--webhook-url",
+            "http://127.0.0.1:3000/hook",
+            "--webhook-signing-key",
+            "k2",
+            "--allow-loopback-webhooks",
+            "--unlimited",
+        ])
+        .unwrap();
+        let Some(Command::Sandbox(args)) = cli.command else {
+            panic!("not the sandbox");
+        };
+        let shown = format!("{args:?}");
+        assert!(!shown.contains("k1") && !shown.contains("k2"));
+        assert_eq!(args.settings.config, Some(PathBuf::from("other.toml")));
+        let empty = std::env::temp_dir().join("patchbay-cli-empty.toml");
+        std::fs::write(&empty, "").unwrap();
+        let mut config = Config::load(Some(&empty), &|_| None).unwrap();
+        args.apply(&mut config);
+        assert_eq!(config.sandbox.listen_addr.to_string(), "127.0.0.1:4000");
+        assert_eq!(config.sandbox.state_file, PathBuf::from("/tmp/s.json"));
+        assert_eq!(config.sandbox.secret_key.expose_secret(), "k1");
+        assert!(config.sandbox.unlimited);
+        let webhook = config.sandbox.webhook.unwrap();
+        assert_eq!(webhook.url.as_str(), "http://127.0.0.1:3000/hook");
+        assert_eq!(webhook.signing_key.unwrap().expose_secret(), "k2");
+        assert!(webhook.allow_loopback && webhook.secondary_url.is_none());
+        let alone = ["patchbay", "sandbox", "--webhook-signing-key", "k2"];
+        assert!(Cli::try_parse_from(alone).is_err(), "a key for no address");
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no database: {0}")]
+        struct Outer(#[source] std::io::Error);
+        let error = Outer(std::io::Error::other("it sleeps"));
+        assert_eq!(Chain(&error).to_string(), "no database: it sleeps");
+    }
+}

@@ -1,0 +1,247 @@
+//! The database: SQLite or PostgreSQL behind one set of functions, one file a table.
+//!
+//! May import `domain` and `server::clock`; never `nango`, `live`, `services` or `http`.
+//!
+//! Every function takes a transaction. Through a transaction pooler (Supabase, PgBouncer) two
+//! statements outside one may run on two servers, and a named statement may meet one of the same
+//! name that another client left behind: hence `persistent(false)` on every query. Each query is
+//! one string with `$n` placeholders, which both databases read; where the dialects differ, a
+//! [`Dialects`] holds the two side by side. The conformance suite runs every function on both.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, Postgres, Transaction};
+
+pub use sqlite::{SqliteFile, SqliteTx};
+
+use crate::domain::timestamp::Timestamp;
+
+/// Runs one body on whichever connection the transaction holds.
+macro_rules! on_db {
+    ($tx:expr, $connection:ident => $body:expr) => {
+        match $tx {
+            $crate::server::db::Tx::Sqlite(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+            $crate::server::db::Tx::Postgres(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+        }
+    };
+}
+
+pub mod attempt;
+pub mod audit;
+mod connect;
+pub mod connection;
+pub mod connector;
+pub mod inspect;
+pub mod lease;
+pub mod local_account;
+mod migrate;
+pub mod notify;
+pub mod owed_deletion;
+pub mod session;
+mod sqlite;
+pub mod throttle;
+pub mod user;
+
+/// A pool of connections, cheap to clone.
+#[derive(Clone)]
+pub enum Db {
+    Sqlite(SqliteFile),
+    Postgres(PgPool),
+}
+
+/// A transaction; dropping it rolls back.
+#[derive(Debug)]
+pub enum Tx {
+    Sqlite(SqliteTx),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("the database reports: {0}")]
+    Sqlx(#[from] sqlx::Error),
+    #[error("the database could not be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The address names no database that Patchbay can use.
+    #[error("DATABASE_URL: {reason}")]
+    Url { reason: String },
+    /// The address is fine, the database behind it did not open. Carries no password.
+    #[error("cannot open the database {place}: {reason}")]
+    Open { place: String, reason: String },
+    /// The row is not what this transaction read: a defect, every change holds the person's lock.
+    #[error("a row changed under a transaction that held its lock")]
+    Conflict,
+    /// A stored word this version does not know.
+    #[error("the database holds an unknown word: {0}")]
+    Corrupt(String),
+}
+
+impl DbError {
+    /// Whether a row broke a unique index: a second open attempt of one connection, a Nango
+    /// connection that is bound to another row. On PostgreSQL the transaction is lost with it.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Sqlx(sqlx::Error::Database(e)) if e.is_unique_violation())
+    }
+}
+
+impl Db {
+    /// A transaction that reads. On SQLite it must not write: another writer may have moved on.
+    pub async fn read(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Sqlite(file) => Tx::Sqlite(file.read().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// A transaction that may write.
+    pub async fn write(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Sqlite(file) => Tx::Sqlite(file.write().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// The database's name, for people.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+
+    /// Waits for the transactions in flight, then closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// The pools' own output would carry addresses.
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Db").field(&self.kind()).finish()
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// One query in both dialects.
+struct Dialects {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl Dialects {
+    const fn of(&self, tx: &Tx) -> &'static str {
+        match tx {
+            Tx::Sqlite(_) => self.sqlite,
+            Tx::Postgres(_) => self.postgres,
+        }
+    }
+}
+
+/// A moment as both databases take it, clamped to the years 0 to 9999: beyond them SQLite's text
+/// would not sort as the moments do.
+fn stored(at: Timestamp) -> DateTime<Utc> {
+    const YEAR_0: i64 = -62_167_219_200_000;
+    const YEAR_9999_END: i64 = 253_402_300_799_999;
+    DateTime::from_timestamp_millis(at.0.clamp(YEAR_0, YEAR_9999_END)).unwrap_or_default()
+}
+
+const fn moment(at: DateTime<Utc>) -> Timestamp {
+    Timestamp(at.timestamp_millis())
+}
+
+/// The value of a stored word, or which word of which column is unknown.
+fn word<T>(value: Option<T>, column: &str, text: &str) -> Result<T, DbError> {
+    value.ok_or_else(|| DbError::Corrupt(format!("{column} is “{text}”")))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::SecondsFormat;
+
+    use super::*;
+
+    /// Moments from the year 0 to 9999, evenly strewn and always the same.
+    fn moments() -> impl Iterator<Item = Timestamp> {
+        let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
+        (0..5000).map(move |_| {
+            // xorshift64
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let span = 253_402_300_800_000_u64 + 62_167_219_200_000;
+            Timestamp((state % span).cast_signed() - 62_167_219_200_000)
+        })
+    }
+
+    #[test]
+    fn the_domains_timestamp_agrees_with_chrono() {
+        for at in moments() {
+            let chronos = stored(at);
+            let text = chronos.to_rfc3339_opts(SecondsFormat::Millis, true);
+            assert_eq!(at.to_rfc3339(), text);
+            assert_eq!(Timestamp::parse(&text), Some(at));
+            assert_eq!(at.day(), chronos.format("%-d %b %-Y").to_string());
+            assert_eq!(moment(chronos), at);
+        }
+    }
+
+    /// Every day there is and isn't from 1999 to 2001, a leap year of the 400 among them.
+    #[test]
+    fn the_domains_timestamp_knows_the_days_that_chrono_knows() {
+        for year in 1999..=2001 {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let text = format!("{year}-{month:02}-{day:02}T01:02:03Z");
+                    let chronos = DateTime::parse_from_rfc3339(&text).ok();
+                    assert_eq!(
+                        Timestamp::parse(&text),
+                        chronos.map(|c| Timestamp(c.timestamp_millis())),
+                        "{text}"
+                    );
+                }
+            }
+        }
+        for text in ["+999-01-01T00:00:00Z", "2000-+1-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_out_of_range_is_clamped() {
+        assert_eq!(
+            moment(stored(Timestamp(i64::MAX))).to_rfc3339(),
+            "9999-12-31T23:59:59.999Z"
+        );
+        assert_eq!(
+            moment(stored(Timestamp(i64::MIN))).to_rfc3339(),
+            "0000-01-01T00:00:00.000Z"
+        );
+    }
+
+    #[test]
+    fn an_unknown_word_says_where_it_stands() {
+        let error = word::<()>(None, "connect_attempt.kind", "dance").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the database holds an unknown word: connect_attempt.kind is “dance”"
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! Table `session`: the sessions of tower-sessions.
+//!
+//! May import `db`, `domain` and `server::clock`.
+//!
+//! Our own store because the published ones prepare named statements, which a transaction pooler
+//! refuses, and keep the session's id as it is in the cookie: here a stolen table opens no
+//! session.
+
+use std::{collections::HashMap, pin::Pin};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sqlx::types::Json;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store,
+};
+use uuid::Uuid;
+
+use super::{Db, DbError, Tx, moment, stored};
+use crate::{domain::timestamp::Timestamp, server::clock::Clock};
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+    clock: Clock,
+}
+
+#[derive(sqlx::FromRow)]
+struct Raw {
+    data: Json<HashMap<String, Value>>,
+    expires_at: DateTime<Utc>,
+}
+
+const CREATE: &str = "INSERT INTO session (id, data, expires_at, user_id) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO NOTHING";
+const SAVE: &str = "UPDATE session SET data = $2, expires_at = $3, user_id = $4 WHERE id = $1";
+const LOAD: &str = "SELECT data, expires_at FROM session WHERE id = $1 AND expires_at > $2";
+const DELETE: &str = "DELETE FROM session WHERE id = $1";
+const DELETE_EXPIRED: &str = "DELETE FROM session WHERE expires_at <= $1";
+
+/// How many ids are tried before the store gives up; with 128 random bits a second is never
+/// needed, and a source of randomness that fails must not hang the server.
+const TRIES: u32 = 8;
+
+impl Store {
+    pub const fn new(db: Db, clock: Clock) -> Self {
+        Self { db, clock }
+    }
+
+    /// Removes the sessions that have run out, and says how many.
+    pub async fn delete_expired(&self) -> Result<u64, DbError> {
+        let mut tx = self.db.write().await?;
+        let gone = on_db!(&mut tx, c => sqlx::query(DELETE_EXPIRED)
+            .persistent(false)
+            .bind(stored(self.clock.now()))
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+
+    async fn create_row(&self, record: &mut Record) -> Result<bool, DbError> {
+        let mut tx = self.db.write().await?;
+        for _ in 0..TRIES {
+            if write(&mut tx, CREATE, record).await? == 1 {
+                tx.commit().await?;
+                return Ok(true);
+            }
+            record.id = Id::default();
+        }
+        Ok(false)
+    }
+
+    async fn save_row(&self, record: &Record) -> Result<(), DbError> {
+        let mut tx = self.db.write().await?;
+        write(&mut tx, SAVE, record).await?;
+        tx.commit().await
+    }
+
+    async fn load_row(&self, id: &Id) -> Result<Option<Raw>, DbError> {
+        let mut tx = self.db.read().await?;
+        Ok(on_db!(&mut tx, c => sqlx::query_as(LOAD)
+            .persistent(false)
+            .bind(hashed(id))
+            .bind(stored(self.clock.now()))
+            .fetch_optional(c)
+            .await)?)
+    }
+
+    async fn delete_row(&self, id: &Id) -> Result<(), DbError> {
+        let mut tx = self.db.write().await?;
+        on_db!(&mut tx, c => sqlx::query(DELETE)
+            .persistent(false)
+            .bind(hashed(id))
+            .execute(c)
+            .await
+            .map(drop))?;
+        tx.commit().await
+    }
+}
+
+/// The hex SHA-256 of the cookie's value: how a session is named here and in `session.id`.
+pub fn digest(cookie: &str) -> String {
+    format!("{:x}", Sha256::digest(cookie))
+}
+
+fn hashed(id: &Id) -> String {
+    digest(&id.to_string())
+}
+
+async fn write(tx: &mut Tx, sql: &'static str, record: &Record) -> Result<u64, DbError> {
+    let ms = record.expiry_date.unix_timestamp_nanos() / 1_000_000;
+    let expires_at = Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
+    Ok(on_db!(tx, c => sqlx::query(sql)
+        .persistent(false)
+        .bind(hashed(&record.id))
+        .bind(Json(&record.data))
+        .bind(stored(expires_at))
+        .bind(owner(record))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+/// The entry of a session's data that says whose it is.
+pub const USER_ID: &str = "user_id";
+
+fn owner(record: &Record) -> Option<Uuid> {
+    record.data.get(USER_ID)?.as_str()?.parse().ok()
+}
+
+/// A session of somebody, without its data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owned {
+    /// The digest of the cookie's value ([`digest`]).
+    pub id: String,
+    pub data: HashMap<String, Value>,
+    pub expires_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct OwnedRaw {
+    id: String,
+    data: Json<HashMap<String, Value>>,
+    expires_at: DateTime<Utc>,
+}
+
+const OF_USER: &str = "SELECT id, data, expires_at FROM session
+    WHERE user_id = $1 AND expires_at > $2 ORDER BY expires_at DESC, id";
+
+/// The living sessions of a person.
+pub async fn of_user(tx: &mut Tx, user_id: Uuid, now: Timestamp) -> Result<Vec<Owned>, DbError> {
+    let raw: Vec<OwnedRaw> = on_db!(tx, c => sqlx::query_as(OF_USER)
+        .persistent(false)
+        .bind(user_id)
+        .bind(stored(now))
+        .fetch_all(c)
+        .await)?;
+    Ok(raw
+        .into_iter()
+        .map(|raw| Owned {
+            id: raw.id,
+            data: raw.data.0,
+            expires_at: moment(raw.expires_at),
+        })
+        .collect())
+}
+
+const DELETE_OF_USER: &str = "DELETE FROM session WHERE user_id = $1 AND id <> $2";
+
+/// Ends a person's sessions, but for the one with this digest (none: all of them).
+pub async fn delete_of_user(tx: &mut Tx, user_id: Uuid, but: &str) -> Result<u64, DbError> {
+    Ok(on_db!(tx, c => sqlx::query(DELETE_OF_USER)
+        .persistent(false)
+        .bind(user_id)
+        .bind(but)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+const DELETE_ONE: &str = "DELETE FROM session WHERE user_id = $1 AND id = $2";
+
+/// Ends one session of a person. Returns whether it was theirs.
+pub async fn delete_one(tx: &mut Tx, user_id: Uuid, id: &str) -> Result<bool, DbError> {
+    Ok(on_db!(tx, c => sqlx::query(DELETE_ONE)
+        .persistent(false)
+        .bind(user_id)
+        .bind(id)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected() == 1))?)
+}
+
+fn record(id: Id, raw: Raw) -> session_store::Result<Record> {
+    let nanos = i128::from(moment(raw.expires_at).0) * 1_000_000;
+    let expiry_date = time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .map_err(|e| session_store::Error::Decode(e.to_string()))?;
+    Ok(Record {
+        id,
+        data: raw.data.0,
+        expiry_date,
+    })
+}
+
+fn backend(error: DbError) -> session_store::Error {
+    session_store::Error::Backend(error.to_string())
+}
+
+type Answer<'f, T> = Pin<Box<dyn Future<Output = session_store::Result<T>> + Send + 'f>>;
+
+// Written out as `async_trait` would: four functions are not worth a dependency.
+impl SessionStore for Store {
+    fn create<'s, 'r, 'f>(&'s self, session: &'r mut Record) -> Answer<'f, ()>
+    where
+        's: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move {
+            if self.create_row(session).await.map_err(backend)? {
+                return Ok(());
+            }
+            Err(session_store::Error::Backend(
+                "no unused session id was found".to_owned(),
+            ))
+        })
+    }
+
+    /// Only an existing session is saved: a slow request that ends after the person signed out
+    /// must not bring the session back.
+    fn save<'s, 'r, 'f>(&'s self, session: &'r Record) -> Answer<'f, ()>
+    where
+        's: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move { self.save_row(session).await.map_err(backend) })
+    }
+
+    fn load<'s, 'i, 'f>(&'s self, id: &'i Id) -> Answer<'f, Option<Record>>
+    where
+        's: 'f,
+        'i: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move {
+            let raw = self.load_row(id).await.map_err(backend)?;
+            raw.map(|raw| record(*id, raw)).transpose()
+        })
+    }
+
+    fn delete<'s, 'i, 'f>(&'s self, id: &'i Id) -> Answer<'f, ()>
+    where
+        's: 'f,
+        'i: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move { self.delete_row(id).await.map_err(backend) })
+    }
+}

@@ -1,0 +1,116 @@
+//! The host product's token for a session: pages and event streams of a browser cannot send it.
+//!
+//! The session lives by our own rules, however short the token's life: the token says who came in,
+//! not for how long they may stay.
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::post,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::{
+    body::FormBody,
+    guard,
+    oidc::explain,
+    problem::ApiError,
+    session::{Proof, SignedIn, begin, digest, unavailable},
+};
+use crate::{
+    domain::problem::Problem,
+    server::{
+        services::{
+            Services,
+            pages::local_path,
+            tokens::{self, Bearer},
+        },
+        state::{AppState, Web},
+    },
+};
+
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/sign-in/token", post(form))
+}
+
+/// Begins a session for whoever the bearer token names, and sets its cookie. The session lives by
+/// the server's own rules, however short the token's life.
+#[utoipa::path(post, path = "/api/v1/session", operation_id = "create_session", tag = "session", security(("bearer" = [])), responses(
+    (status = 204, description = "The session's cookie is set"),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn create(
+    State(services): State<Services>,
+    SignedIn { user, proof, .. }: SignedIn,
+    session: Session,
+) -> Result<StatusCode, ApiError> {
+    if proof == Proof::Session {
+        return Err(tokens::refused().into());
+    }
+    services.tokens.signed_in(&user).await?;
+    begin(&session, &user, services.accounts.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Signs out: ends the session of the cookie, and its event streams.
+#[utoipa::path(delete, path = "/api/v1/session", operation_id = "delete_session", tag = "session", security(("session" = [])), responses(
+    (status = 204, description = "The session is over"),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn delete(
+    State(services): State<Services>,
+    SignedIn {
+        user,
+        session,
+        proof,
+    }: SignedIn,
+) -> Result<StatusCode, ApiError> {
+    // A token has no session to end.
+    if proof == Proof::Session {
+        services.sessions.sign_out(&user, &digest(&session)).await?;
+        // What is left of it is the cookie.
+        session.flush().await.map_err(unavailable)?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TokenForm {
+    token: SecretString,
+    next: String,
+}
+
+/// The same for a host product on another origin, which cannot set our cookie by a script: its page
+/// posts a form. Any other site's is refused: it could sign people in as somebody else.
+async fn form(
+    State(services): State<Services>,
+    State(web): State<Web>,
+    session: Session,
+    headers: HeaderMap,
+    FormBody(TokenForm { token, next }): FormBody<TokenForm>,
+) -> Result<Response, ApiError> {
+    let origin = headers.get(header::ORIGIN);
+    let welcome = origin
+        .and_then(|origin| origin.to_str().ok())
+        .is_some_and(|origin| services.tokens.welcomes(origin));
+    if !welcome && !guard::is_same_origin(&headers, &web.origin) {
+        return Err(guard::refuse(guard::TOKEN_FORM, &headers));
+    }
+    let token = Bearer(token.expose_secret());
+    let user = match services.tokens.verify(token).await {
+        Ok((user, _)) => user,
+        Err(error) => return explain(&session, error).await,
+    };
+    services.tokens.signed_in(&user).await?;
+    begin(&session, &user, services.accounts.now()).await?;
+    Ok(Redirect::to(local_path(&next)).into_response())
+}

@@ -1,0 +1,125 @@
+//! HTTP: one file a resource. Handlers read the request, call one service, write the answer.
+//!
+//! May import `services`, `state` and `domain`; never `db`, `nango` or `live`'s senders.
+
+pub mod access;
+pub mod account;
+pub mod admin;
+pub mod assets;
+pub mod attempts;
+pub mod audit;
+pub mod auth;
+pub mod body;
+pub mod callback;
+pub mod client;
+pub mod connections;
+pub mod connectors;
+pub mod events;
+pub mod exchange;
+pub mod forms;
+pub mod guard;
+pub mod headers;
+pub mod health;
+pub mod history;
+pub mod limits;
+pub mod local;
+pub mod oidc;
+pub mod openapi;
+pub mod pages;
+pub mod problem;
+pub mod session;
+pub mod webhooks;
+
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use tower_http::{
+    compression::{CompressionLayer, CompressionLevel},
+    trace::TraceLayer,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::state::AppState;
+
+/// The REST routes: whatever is registered here is in the OpenAPI document.
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(connectors::list))
+        .routes(routes!(callback::callback))
+        .routes(routes!(connectors::show))
+        .routes(routes!(connectors::status))
+        .routes(routes!(connectors::connect))
+        .routes(routes!(connectors::reconnect))
+        .routes(routes!(connectors::disconnect))
+        .routes(routes!(history::of_connector))
+        .routes(routes!(history::of_person))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::rename))
+        .routes(routes!(attempts::show))
+        .routes(routes!(attempts::finish))
+        .routes(routes!(attempts::cancel))
+        .routes(routes!(events::stream))
+        .routes(routes!(admin::list))
+        .routes(routes!(admin::disable))
+        .routes(routes!(admin::enable))
+        .routes(routes!(audit::list))
+        .routes(routes!(exchange::create, exchange::delete))
+        .routes(routes!(webhooks::receive))
+        .routes(routes!(openapi::show))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The OpenAPI document of this version.
+pub fn openapi_json() -> String {
+    let (_, document) = api().split_for_parts();
+    openapi::completed(document)
+        .to_pretty_json()
+        .unwrap_or_default()
+        // utoipa writes a link's field under its name in Rust.
+        .replace("\"operation_id\": ", "\"operationId\": ")
+}
+
+/// Everything the server answers; the session layer comes around it.
+pub fn router(state: AppState) -> Router {
+    let (api, _) = api().split_for_parts();
+    let limits = limits::Limits::new(&state.web);
+    // From the inside out: the last one sees a request first.
+    Router::new()
+        .merge(api)
+        .merge(pages::routes(&state))
+        .route("/", get(pages::home))
+        .route("/icons/{file}", get(assets::icons))
+        .route("/assets/{version}/{*path}", get(assets::versioned))
+        .merge(account::routes())
+        .merge(auth::routes())
+        .merge(exchange::routes())
+        .merge(oidc::routes())
+        .merge(forms::routes())
+        .merge(local::routes())
+        .fallback(assets::fallback)
+        .method_not_allowed_fallback(assets::method_not_allowed)
+        .layer(middleware::from_fn_with_state(
+            limits.clone(),
+            limits::changes,
+        ))
+        .layer(middleware::from_fn_with_state(state.clone(), access::check))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            guard::same_origin,
+        ))
+        .layer(middleware::from_fn_with_state(
+            limits.clone(),
+            limits::requests,
+        ))
+        .layer(middleware::from_fn_with_state(limits, limits::time))
+        .layer(DefaultBodyLimit::max(limits::BODY))
+        .layer(middleware::from_fn_with_state(state.clone(), client::tell))
+        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .br(true)
+                .quality(CompressionLevel::Fastest),
+        )
+        .layer(TraceLayer::new_for_http().make_span_with(guard::span))
+        .with_state(state)
+}

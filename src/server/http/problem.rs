@@ -1,0 +1,122 @@
+//! Problems over HTTP: `application/problem+json`, RFC 9457.
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    domain::problem::Problem,
+    server::{services::ServiceError, state},
+};
+
+/// A handler's failure.
+#[derive(Debug)]
+pub struct ApiError {
+    pub problem: Problem,
+    /// Known where Nango, the pause before it, or a limit has named a time.
+    retry_after_seconds: Option<u64>,
+}
+
+/// Said where nobody knows better.
+const RETRY_AFTER_SECONDS: u64 = 30;
+
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
+        let retry_after_seconds = match &error {
+            ServiceError::Nango(error) => error.retry_after_seconds(),
+            ServiceError::Later { seconds, .. } => Some(*seconds),
+            ServiceError::Db(_) | ServiceError::Problem(_) => None,
+        };
+        Self {
+            problem: error.into(),
+            retry_after_seconds,
+        }
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            retry_after_seconds: None,
+        }
+    }
+}
+
+impl ApiError {
+    /// What the answer carries beside the problem: when it is worth another try, what a token lacks.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if matches!(self.problem.status, 429 | 503) {
+            let seconds = self.retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // RFC 6750, section 3.1.
+        if self.problem.code == "token_invalid" {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        headers
+    }
+
+    pub fn signed_out() -> Self {
+        state::signed_out().into()
+    }
+
+    /// When it is worth another try.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.problem).unwrap_or_default();
+        let headers = self.headers();
+        let mut response = (
+            status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            body,
+        )
+            .into_response();
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+/// How a change of a connection may be refused, for the OpenAPI document.
+#[derive(utoipa::IntoResponses)]
+pub enum ChangeRefused {
+    /// The body cannot be read.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Unreadable(Problem),
+    /// Nobody is signed in.
+    #[response(status = 401, content_type = "application/problem+json")]
+    SignedOut(Problem),
+    /// The request came from another site.
+    #[response(status = 403, content_type = "application/problem+json")]
+    CrossSite(Problem),
+    /// No such connector or connection.
+    #[response(status = 404, content_type = "application/problem+json")]
+    Unknown(Problem),
+    /// Not in the present state.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    #[response(status = 415, content_type = "application/problem+json")]
+    NoJson(Problem),
+    /// Inputs or credentials are refused.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Refused(Problem),
+    /// Nango failed, or answered in a way that is not understood.
+    #[response(status = 502, content_type = "application/problem+json")]
+    NangoFailed(Problem),
+    /// Nango or the database cannot be reached, or connecting is off.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}

@@ -1,0 +1,228 @@
+//! Who is asking: the person of the session's cookie, or of a bearer token.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{Extensions, HeaderMap, header, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
+use tower_sessions::{Expiry, MemoryStore, Session};
+use uuid::Uuid;
+
+use super::problem::ApiError;
+use crate::{
+    domain::{problem::Problem, timestamp::Timestamp, user::User},
+    server::services::{
+        Services, origin,
+        sessions::{self, ADDRESS, SIGNED_IN_AT, USER_AGENT},
+        tokens::Bearer,
+    },
+};
+
+/// The session's entry that says whose it is; the session's table has a column for it too.
+pub const USER_ID: &str = "user_id";
+
+/// By what a person is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The cookie: a browser sends it by itself, so unsafe methods need a proof of their own.
+    Session,
+    /// The host product's token, valid until then. Whoever sends it means to.
+    Bearer { expires_at: Timestamp },
+}
+
+/// A signed-in person; without one the request ends with 401.
+#[derive(Clone)]
+pub struct SignedIn {
+    pub user: User,
+    /// With a bearer token: one that nobody has, and that is never written.
+    pub session: Session,
+    pub proof: Proof,
+}
+
+/// A signed-in person, or nobody.
+pub struct MaybeSignedIn(pub Option<SignedIn>);
+
+impl<S> FromRequestParts<S> for SignedIn
+where
+    S: Send + Sync,
+    Services: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        MaybeSignedIn::from_request_parts(parts, state)
+            .await?
+            .0
+            .ok_or_else(ApiError::signed_out)
+    }
+}
+
+/// What was found out about a request already.
+#[derive(Clone)]
+struct Known(Option<SignedIn>);
+
+impl<S> FromRequestParts<S> for MaybeSignedIn
+where
+    S: Send + Sync,
+    Services: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if let Some(Known(known)) = parts.extensions.get::<Known>() {
+            return Ok(Self(known.clone()));
+        }
+        let found = find(parts, &Services::from_ref(state)).await?;
+        parts.extensions.insert(Known(found.clone()));
+        Ok(Self(found))
+    }
+}
+
+/// Who was found to be asking; nobody where it was not asked yet.
+pub fn known(extensions: &Extensions) -> Option<&User> {
+    let Known(found) = extensions.get::<Known>()?;
+    found.as_ref().map(|signed_in| &signed_in.user)
+}
+
+/// A token counts where there is one, and then the cookie does not: the two never mix.
+async fn find(parts: &Parts, services: &Services) -> Result<Option<SignedIn>, ApiError> {
+    if let Some(token) = bearer(&parts.headers)? {
+        let (user, expires_at) = services.tokens.verify(token).await?;
+        return Ok(Some(SignedIn {
+            user,
+            session: Session::new(None, Arc::new(MemoryStore::default()), None),
+            proof: Proof::Bearer { expires_at },
+        }));
+    }
+    let Some(session) = parts.extensions.get::<Session>().cloned() else {
+        return Ok(None);
+    };
+    let Some(id) = person(&session, services).await? else {
+        return Ok(None);
+    };
+    let user = services.accounts.by_id(id).await?;
+    Ok(user.map(|user| SignedIn {
+        user,
+        session,
+        proof: Proof::Session,
+    }))
+}
+
+/// The bearer token, where the request carries one (RFC 6750, section 2.1). Any other scheme is
+/// refused rather than passed over: whoever sends one expects it to be looked at.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<Bearer<'_>>, ApiError> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    match token {
+        Some(token) if !token.is_empty() => Ok(Some(Bearer(token))),
+        _ => Err(crate::server::services::tokens::refused().into()),
+    }
+}
+
+/// A signed-in person who posted a form; others are led to the sign-in page.
+pub struct FormSignedIn(pub SignedIn);
+
+impl<S> FromRequestParts<S> for FormSignedIn
+where
+    S: Send + Sync,
+    Services: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let MaybeSignedIn(person) = MaybeSignedIn::from_request_parts(parts, state)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        person
+            .map(Self)
+            .ok_or_else(|| Redirect::to("/sign-in").into_response())
+    }
+}
+
+/// The day of the last visit that was written down.
+const SEEN_ON: &str = "seen_on";
+
+/// Renews the session's idle time, once a day: more often would make every page a write.
+pub async fn renew(session: &Session, today: i64) {
+    if matches!(session.get::<i64>(SEEN_ON).await, Ok(Some(day)) if day == today) {
+        return;
+    }
+    if let Err(error) = session.insert(SEEN_ON, today).await {
+        tracing::warn!(%error, "the session is not renewed");
+    }
+}
+
+/// So long lives the session of somebody who has not signed in: a sign-in takes no longer.
+const WITHOUT_A_PERSON: time::Duration = time::Duration::minutes(15);
+
+/// Whoever is nobody yet leaves nothing behind for longer than a sign-in takes.
+pub async fn keep_briefly(session: &Session) -> Result<(), ApiError> {
+    let found = session.get::<Uuid>(USER_ID).await.map_err(unavailable)?;
+    if found.is_none() {
+        session.set_expiry(Some(Expiry::OnInactivity(WITHOUT_A_PERSON)));
+    }
+    Ok(())
+}
+
+/// Lets a person in: a new session of their own. Nothing of whoever was signed in before is taken
+/// along, not even a form's words, and whoever knew the old id stays outside.
+pub async fn begin(session: &Session, user: &User, now: Timestamp) -> Result<(), ApiError> {
+    session.clear().await;
+    session.cycle_id().await.map_err(unavailable)?;
+    let signed_in_at = session.insert(SIGNED_IN_AT, now.0).await;
+    signed_in_at.map_err(unavailable)?;
+    // For the person's own list of where they are signed in; it ends with the session.
+    let origin = origin::current().unwrap_or_default();
+    for (name, value) in [(ADDRESS, origin.address), (USER_AGENT, origin.user_agent)] {
+        if let Some(value) = value {
+            session.insert(name, value).await.map_err(unavailable)?;
+        }
+    }
+    session.insert(USER_ID, user.id).await.map_err(unavailable)
+}
+
+/// The person of a session. However much it is used, one day it is over, and then it is removed; so
+/// is one that does not say when it began.
+pub async fn person(session: &Session, services: &Services) -> Result<Option<Uuid>, ApiError> {
+    let id = session.get::<Uuid>(USER_ID).await.map_err(unavailable)?;
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let began = session.get::<i64>(SIGNED_IN_AT).await;
+    let began = began.map_err(unavailable)?.map(Timestamp);
+    if began.is_some_and(|began| services.accounts.session_lasts(began)) {
+        return Ok(Some(id));
+    }
+    session.flush().await.map_err(unavailable)?;
+    Ok(None)
+}
+
+/// How this session is named among the person's own; nothing with a bearer token.
+pub fn digest(session: &Session) -> String {
+    let id = session.id().map(|id| sessions::digest(&id.to_string()));
+    id.unwrap_or_default()
+}
+
+/// The session store does not answer.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
+pub fn unavailable(error: tower_sessions::session::Error) -> ApiError {
+    tracing::error!(%error, "sessions");
+    ApiError::from(Problem::new(
+        503,
+        "database_unavailable",
+        "The database does not answer right now.",
+        "Nothing was changed. Try again in a minute.",
+    ))
+}

@@ -1,0 +1,18 @@
+//! The server. `http` and the server functions call `services`; `services` call `db`, `identity`,
+//! `live` and `nango`; those four never see each other. `startup` puts them together.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod doctor;
+pub mod http;
+pub mod identity;
+pub mod live;
+pub mod manifest;
+pub mod nango;
+pub mod sandbox;
+pub mod services;
+pub mod startup;
+pub mod state;
+pub mod telemetry;

@@ -1,0 +1,102 @@
+//! Who a person is. The first form of signing in: one demo user, on loopback addresses only.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{ServiceError, audit, core::Core};
+use crate::{
+    domain::{problem::Problem, timestamp::Timestamp, user::User},
+    server::db::{
+        Tx,
+        user::{self, NewUser, Row},
+    },
+};
+
+#[derive(Clone)]
+pub struct Accounts(pub(super) Arc<Core>);
+
+impl Accounts {
+    /// The demo user, made on first sight. `loopback` says whether the request itself came to and
+    /// from a loopback address: a proxy in front of a loopback listener must not open this door.
+    /// `name` tells several demo users apart.
+    pub async fn demo(&self, loopback: bool, name: &str) -> Result<User, ServiceError> {
+        if !self.0.demo || !loopback {
+            return Err(Problem::new(
+                403,
+                "demo_unavailable",
+                "The demo user exists on a local address only.",
+                "Open the server at its loopback address, for example http://127.0.0.1:3000.",
+            )
+            .into());
+        }
+        let mut tx = self.0.db.write().await?;
+        let new = NewUser {
+            id: self.0.clock.new_id(),
+            issuer: "demo",
+            subject: name,
+            display_name: if name == "demo" { "Ada Demo" } else { name },
+            email: None,
+        };
+        let user = self.enter(&mut tx, &new).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// Somebody has proved who they are, whichever way: their row is made or brought up to date,
+    /// and they are let in unless an operator has closed the door.
+    pub(super) async fn enter(&self, tx: &mut Tx, new: &NewUser<'_>) -> Result<User, ServiceError> {
+        let row = user::upsert(tx, new, self.0.clock.now()).await?;
+        let user = admitted(&row)?;
+        audit::account(&self.0, tx, "sign_in", user.id).await?;
+        Ok(user)
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Days since 1970, for what happens once a day.
+    pub fn today(&self) -> i64 {
+        self.0.clock.now().0 / 86_400_000
+    }
+
+    /// Whether somebody who signed in then need not sign in again yet.
+    pub fn session_lasts(&self, signed_in_at: Timestamp) -> bool {
+        let lifetime = self.0.session_lifetime.as_millis();
+        let age = self.0.clock.now().0.saturating_sub(signed_in_at.0);
+        u128::try_from(age).map_or(true, |age| age < lifetime)
+    }
+
+    /// The person of a session; `None` where they may no longer come in.
+    pub async fn by_id(&self, id: Uuid) -> Result<Option<User>, ServiceError> {
+        let mut tx = self.0.db.read().await?;
+        let user = user::get(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(user.filter(Row::is_active).map(|row| row.user()))
+    }
+}
+
+/// Takes the person's lock, and looks whether they are still let in: between a click and its writing
+/// an operator may have closed the door, or erased them.
+pub async fn lock(tx: &mut Tx, id: Uuid) -> Result<(), ServiceError> {
+    user::lock(tx, id).await?;
+    match user::get(tx, id).await? {
+        Some(row) => admitted(&row).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Whoever has signed in may come in, unless an operator has closed the door.
+pub fn admitted(row: &Row) -> Result<User, ServiceError> {
+    if row.is_active() {
+        return Ok(row.user());
+    }
+    Err(Problem::new(
+        403,
+        "account_disabled",
+        "This account is switched off.",
+        "Ask whoever runs this server.",
+    )
+    .into())
+}

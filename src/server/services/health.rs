@@ -1,0 +1,27 @@
+//! Whether the server can do its work.
+
+use std::sync::Arc;
+
+use super::{ServiceError, core::Core, reconcile::Reconcile};
+
+#[derive(Clone)]
+pub struct Health(pub(super) Arc<Core>);
+
+impl Health {
+    /// Ready: the database answers. A Nango that can't be reached does not make the server
+    /// unready: the catalogue still shows, and says so.
+    pub async fn ready(&self) -> Result<(), ServiceError> {
+        let tx = self.0.db.read().await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What somebody should look at, though the server works.
+    pub fn alarms(&self) -> Vec<&'static str> {
+        let alarm = Reconcile(self.0.clone()).last().is_some_and(|r| r.alarm);
+        alarm
+            .then_some("nango_connections_missing")
+            .into_iter()
+            .collect()
+    }
+}

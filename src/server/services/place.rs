@@ -1,0 +1,92 @@
+//! From where, in plain words: a program's name out of its `User-Agent`, and an address.
+
+/// What tells browsers apart, the more particular first: each names those it descends from too.
+const PROGRAMS: [(&str, &str); 10] = [
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("python-requests/", "Python"),
+];
+
+const SYSTEMS: [(&str, &str); 8] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+];
+
+/// `Chrome on Linux, 203.0.113.9`, as far as it is known.
+pub fn words(user_agent: Option<&str>, address: Option<&str>) -> Option<String> {
+    let parts: Vec<String> = [user_agent.map(program), address.map(str::to_owned)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn program(user_agent: &str) -> String {
+    let find = |words: &[(&str, &'static str)]| {
+        let found = words.iter().find(|(mark, _)| user_agent.contains(mark));
+        found.map(|(_, name)| *name)
+    };
+    match (find(&PROGRAMS), find(&SYSTEMS)) {
+        (Some(program), Some(system)) => format!("{program} on {system}"),
+        (Some(program), None) => program.to_owned(),
+        (None, Some(system)) => format!("a program on {system}"),
+        (None, None) => "another program".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn a_browser_and_its_system_are_named() {
+        for (agent, expected) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+                "Chrome on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+                "Firefox on Linux",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("(Linux)", "a program on Linux"),
+            ("<script>", "another program"),
+        ] {
+            assert_eq!(words(Some(agent), None).as_deref(), Some(expected));
+        }
+        let both = words(Some("curl/8.5.0"), Some("203.0.113.9"));
+        assert_eq!(both.as_deref(), Some("curl, 203.0.113.9"));
+        assert_eq!(words(None, Some("::1")).as_deref(), Some("::1"));
+        assert_eq!(words(None, None), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! A person's sessions: where they are signed in, and ending that.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{ServiceError, audit, core::Core, user_agent};
+use crate::{
+    domain::{page::SessionLine, timestamp::Timestamp, user::User},
+    server::{
+        db::{DbError, Tx, notify, session},
+        live::Message,
+    },
+};
+
+/// How a session is named: never by the cookie's value, which would open it.
+pub use crate::server::db::session::digest;
+
+/// Entries of a session's data, written when it begins: when (milliseconds since 1970), from which
+/// address, with which program. They end with the session.
+pub const SIGNED_IN_AT: &str = "signed_in_at";
+pub const ADDRESS: &str = "address";
+pub const USER_AGENT: &str = "user_agent";
+
+#[derive(Clone)]
+pub struct Sessions(pub(super) Arc<Core>);
+
+impl Sessions {
+    /// All that live, this one first, then the latest.
+    pub async fn list(&self, person: &User, this: &str) -> Result<Vec<SessionLine>, ServiceError> {
+        let mut tx = self.0.db.read().await?;
+        let found = session::of_user(&mut tx, person.id, self.0.clock.now()).await?;
+        tx.commit().await?;
+        let mut lines: Vec<_> = found.into_iter().map(|owned| line(owned, this)).collect();
+        lines.sort_by_key(|line| (!line.this, std::cmp::Reverse(line.signed_in_at)));
+        Ok(lines)
+    }
+
+    /// Ends one of a person's sessions; one that is not theirs, or is over, stays as it is.
+    pub async fn end(&self, person: &User, digest: &str) -> Result<(), ServiceError> {
+        self.end_one(person, digest, "sessions_ended").await
+    }
+
+    /// Ends the session that asks for it.
+    pub async fn sign_out(&self, person: &User, this: &str) -> Result<(), ServiceError> {
+        self.end_one(person, this, "sign_out").await
+    }
+
+    async fn end_one(&self, person: &User, digest: &str, action: &str) -> Result<(), ServiceError> {
+        let mut tx = self.0.db.write().await?;
+        if !session::delete_one(&mut tx, person.id, digest).await? {
+            return Ok(());
+        }
+        audit::account(&self.0, &mut tx, action, person.id).await?;
+        announce(&mut tx, person.id).await?;
+        tx.commit().await?;
+        publish(&self.0, person.id);
+        Ok(())
+    }
+
+    /// Ends all of a person's sessions but this one.
+    pub async fn end_others(&self, person: &User, this: &str) -> Result<(), ServiceError> {
+        let mut tx = self.0.db.write().await?;
+        if session::delete_of_user(&mut tx, person.id, this).await? == 0 {
+            return Ok(());
+        }
+        audit::account(&self.0, &mut tx, "sessions_ended", person.id).await?;
+        announce(&mut tx, person.id).await?;
+        tx.commit().await?;
+        publish(&self.0, person.id);
+        Ok(())
+    }
+}
+
+fn line(owned: session::Owned, this: &str) -> SessionLine {
+    let text = |name: &str| entry(&owned.data, name).and_then(Value::as_str);
+    let signed_in_at = entry(&owned.data, SIGNED_IN_AT).and_then(Value::as_i64);
+    SessionLine {
+        this: owned.id == this,
+        browser: user_agent::words(text(USER_AGENT).unwrap_or_default()),
+        address: text(ADDRESS).map(str::to_owned),
+        signed_in_at: signed_in_at.map(Timestamp),
+        id: owned.id,
+    }
+}
+
+fn entry<'d>(data: &'d HashMap<String, Value>, name: &str) -> Option<&'d Value> {
+    data.get(name)
+}
+
+/// What the other instances are told, as part of the transaction that ends sessions.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionsEnded {
+    /// Of this person. Which sessions is not said: each stream looks for itself.
+    pub sessions_ended: Uuid,
+}
+
+/// Tells the other instances that sessions of a person have ended.
+pub async fn announce(tx: &mut Tx, user_id: Uuid) -> Result<(), DbError> {
+    let ended = SessionsEnded {
+        sessions_ended: user_id,
+    };
+    match serde_json::to_string(&ended) {
+        Ok(payload) => notify::announce(tx, &payload).await,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Tells this instance's own streams, once it is committed.
+pub fn publish(core: &Core, user_id: Uuid) {
+    core.hub.publish(user_id, Message::SessionsEnded);
+}

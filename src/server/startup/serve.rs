@@ -1,0 +1,159 @@
+//! Serving: takes connections and bounds what a slow or greedy one may cost.
+//!
+//! A loop of our own around hyper, because `axum::serve` offers none of these bounds, and all that it
+//! needs is in the tree already. HTTP/1.1 only, as before: HTTP/2 is the proxy's part.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::ConnectInfo, response::Response};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use crate::server::{
+    config::{self, Config},
+    state::{Rate, Web},
+};
+
+/// How long a request may take beside one call to Nango.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What one connection may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Until its first request is there, from the first to the last byte of its head.
+    pub first_head: Duration,
+    /// Until the next one is there. Longer than the 60 seconds for which common load balancers keep
+    /// an idle connection: if the server hung up first, a request would now and then be lost.
+    pub next_head: Duration,
+    /// The bytes of a head: the address and all headers. What is longer gets 431, from hyper.
+    pub head: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            first_head: Duration::from_secs(10),
+            next_head: Duration::from_secs(75),
+            head: 32 * 1024,
+        }
+    }
+}
+
+/// What the web side needs to know of the settings.
+pub fn web(config: &Config) -> Web {
+    let rate = |of: config::Rate| Rate {
+        per_second: of.per_second,
+        burst: of.burst,
+    };
+    let public = &config.server.public_url;
+    Web {
+        https: public.scheme() == "https",
+        origin: public.origin().ascii_serialization(),
+        trusted_proxies: config.server.trusted_proxies.clone().into(),
+        requests: rate(config.limits.requests),
+        changes: rate(config.limits.changes),
+        patience: PATIENCE + config.nango.timeout,
+    }
+}
+
+/// Serves until `end`, then waits for the requests that are under way.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    end: impl Future<Output = ()>,
+) {
+    let graceful = GracefulShutdown::new();
+    let mut end = std::pin::pin!(end);
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = &mut end => break,
+        };
+        // Without it a small answer waits 40 ms for the next one.
+        let _ = stream.set_nodelay(true);
+        let (router, watcher) = (router.clone(), graceful.watcher());
+        tokio::spawn(connection(stream, peer, router, limits, watcher));
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // That client's own trouble.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionAborted
+                        | ErrorKind::ConnectionRefused
+                        | ErrorKind::ConnectionReset
+                ) => {}
+            // Usually too many open files: it passes, and to ask at once would only burn the CPU.
+            Err(error) => {
+                tracing::error!(%error, "no connection can be taken");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    watcher: Watcher,
+) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let has_asked = asked.clone();
+    let service = service_fn(move |request| {
+        has_asked.store(true, Ordering::Relaxed);
+        answer(router.clone(), peer, request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.next_head)
+        .max_buf_size(limits.head)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(watcher.watch(connection));
+    let first = tokio::time::timeout(limits.first_head, &mut served).await;
+    let ended = match first {
+        Ok(ended) => ended,
+        Err(_) if !asked.load(Ordering::Relaxed) => {
+            tracing::debug!("hung up: no request came");
+            return;
+        }
+        Err(_) => served.await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection has broken off");
+    }
+}
+
+async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    router.oneshot(request).await
+}

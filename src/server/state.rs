@@ -1,0 +1,81 @@
+//! What handlers and server functions are given.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::FromRef;
+use ipnet::IpNet;
+use leptos::prelude::{LeptosOptions, use_context};
+
+use super::services::Services;
+use crate::domain::{problem::Problem, user::User};
+
+/// The state of the router.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    pub services: Services,
+    pub leptos: LeptosOptions,
+    pub web: Web,
+}
+
+/// What the web side of the server needs to know of its configuration.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// People come by https: cookies are `Secure`.
+    pub https: bool,
+    /// The origin that people type, as a browser writes it.
+    pub origin: String,
+    /// Whose word about the client's address counts.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// What one address may ask.
+    pub requests: Rate,
+    /// What one person may change.
+    pub changes: Rate,
+    /// How long an answer may take.
+    pub patience: Duration,
+}
+
+/// So many for long, and so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// 0: no limit.
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+/// The services, inside a server function.
+pub fn services() -> Result<Services, Problem> {
+    use_context::<Services>().ok_or_else(|| {
+        tracing::error!("a server function was called without its context");
+        Problem::new(
+            500,
+            "internal",
+            "Something went wrong on our side.",
+            "Try again in a moment.",
+        )
+    })
+}
+
+/// The services and the signed-in person, inside a server function.
+pub fn caller() -> Result<(Services, User), Problem> {
+    let user = use_context::<User>().ok_or_else(signed_out)?;
+    Ok((services()?, user))
+}
+
+/// The digest of the session that asks (`services::sessions::digest`); empty with a bearer token.
+#[derive(Clone, Debug, Default)]
+pub struct CurrentSession(pub String);
+
+/// The session that asks, inside a server function.
+pub fn current_session() -> CurrentSession {
+    use_context().unwrap_or_default()
+}
+
+/// Nobody is signed in.
+pub fn signed_out() -> Problem {
+    Problem::new(
+        401,
+        "signed_out",
+        "You are not signed in.",
+        "Sign in and try again.",
+    )
+}

@@ -1,0 +1,59 @@
+//! The API over real HTTP, each test on SQLite and on PostgreSQL. The server under test talks to a
+//! sandbox that was started apart from it, exactly as it would to a real Nango.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails with the reason; clippy sees tests only in functions marked so"
+)]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../support/app.rs"]
+mod app;
+#[path = "../support/issuer.rs"]
+mod issuer;
+#[path = "../support/nango.rs"]
+mod nango;
+#[path = "../support/person.rs"]
+mod person;
+
+mod account;
+mod approval;
+mod attempts;
+mod budget;
+mod callback;
+mod connect;
+mod connectors;
+mod credentials;
+mod disconnect;
+mod doctor;
+mod events;
+mod expiry;
+mod fields;
+mod forms;
+mod health;
+mod history;
+mod inputs;
+mod isolation;
+mod late;
+mod limits;
+mod local_accounts;
+mod matrix;
+mod names;
+mod nango_off;
+mod oidc;
+mod openapi;
+mod people;
+mod personal;
+mod reconcile;
+mod reconnect;
+mod reference;
+mod secrets;
+mod sign_in;
+mod socket;
+mod tokens;
+mod user_command;
+mod web;
+mod webhooks;

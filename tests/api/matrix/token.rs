@@ -1,0 +1,92 @@
+//! JSON Web Tokens as the host product would make them, and as it would not.
+
+use hmac::{Hmac, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+/// What both sides of a shared secret know: `TOKEN_SECRET`.
+pub const SECRET: &str = "b7f2e1c0-9d4a-4c63-8f5e-1a2b3c4d5e6f-0123456789";
+pub const ISSUER: &str = "https://product.example";
+pub const AUDIENCE: &str = "patchbay";
+
+/// Claims that are all in order.
+pub fn claims(subject: &str, now_ms: i64) -> Value {
+    let now = now_ms / 1000;
+    json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600 })
+}
+
+/// The same but for one.
+pub fn with(mut claims: Value, name: &str, value: Value) -> Value {
+    claims[name] = value;
+    claims
+}
+
+/// Signed with HS256.
+pub fn signed(claims: &Value, secret: &[u8]) -> String {
+    let text = unsigned("HS256", claims);
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key");
+    mac.update(text.as_bytes());
+    format!("{text}.{}", base64(&mac.finalize().into_bytes()))
+}
+
+/// `alg: none`, without a signature.
+pub fn none(claims: &Value) -> String {
+    format!("{}.", unsigned("none", claims))
+}
+
+fn unsigned(algorithm: &str, claims: &Value) -> String {
+    let header = json!({ "alg": algorithm, "typ": "JWT", "kid": KEY_ID });
+    format!(
+        "{}.{}",
+        base64(header.to_string().as_bytes()),
+        base64(claims.to_string().as_bytes())
+    )
+}
+
+/// Base64url without padding (RFC 7515, appendix C).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        for place in 0..=chunk.len() {
+            let six = (bits >> (18 - 6 * place)) & 63;
+            text.push(char::from(LETTERS[six as usize]));
+        }
+    }
+    text
+}
+
+const KEY_ID: &str = "2026-11";
+
+/// A public key as a provider publishes it (RFC 7517, appendix A.1).
+pub fn key_set() -> Value {
+    json!({ "keys": [{ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": MODULUS, "e": "AQAB" }] })
+}
+
+/// The texts of that key that somebody might take for a secret.
+pub fn public_texts() -> [String; 3] {
+    [
+        MODULUS.to_owned(),
+        key_set()["keys"][0].to_string(),
+        key_set().to_string(),
+    ]
+}
+
+const MODULUS: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+
+#[test]
+fn base64_is_that_of_the_rfc() {
+    for (bytes, text) in [
+        (&b""[..], ""),
+        (b"f", "Zg"),
+        (b"fo", "Zm8"),
+        (b"foo", "Zm9v"),
+        (b"\x03\xec\xff\xe0\xc1", "A-z_4ME"),
+    ] {
+        assert_eq!(base64(bytes), text);
+    }
+}

@@ -1,0 +1,122 @@
+//! `db::session`, through the trait that tower-sessions calls.
+
+use patchbay::server::{
+    clock::Clock,
+    db::session::{self, Store},
+};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+};
+
+use crate::fixture::{T0, after, another_person, texts};
+
+fn record(id: i128, seconds: i64) -> Record {
+    let start = OffsetDateTime::from_unix_timestamp(T0.0 / 1000).unwrap();
+    Record {
+        id: Id(id),
+        data: [("user_id".to_owned(), json!({"a": [1, "é"]}))].into(),
+        expiry_date: start + Duration::seconds(seconds) + Duration::milliseconds(7),
+    }
+}
+
+on_both! {
+    async fn a_session_lives_from_create_to_delete(db: &TestDb) {
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        let mut session = record(1, 60);
+        store.create(&mut session).await.unwrap();
+        assert_eq!(store.load(&session.id).await.unwrap(), Some(session.clone()));
+        assert_eq!(store.load(&Id(2)).await.unwrap(), None);
+
+        session.data.insert("theme".to_owned(), json!("dark"));
+        session.expiry_date += Duration::hours(1);
+        store.save(&session).await.unwrap();
+        assert_eq!(store.load(&session.id).await.unwrap(), Some(session.clone()));
+
+        store.delete(&session.id).await.unwrap();
+        assert_eq!(store.load(&session.id).await.unwrap(), None);
+        // A slow request ends after the person signed out.
+        store.save(&session).await.unwrap();
+        assert_eq!(store.load(&session.id).await.unwrap(), None);
+    }
+
+    async fn an_id_that_is_taken_is_replaced(db: &TestDb) {
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        let mut first = record(1, 60);
+        store.create(&mut first).await.unwrap();
+        let mut second = record(1, 120);
+        store.create(&mut second).await.unwrap();
+        assert_ne!(second.id, first.id);
+        assert_eq!(store.load(&first.id).await.unwrap(), Some(first));
+        assert_eq!(store.load(&second.id).await.unwrap(), Some(second));
+    }
+
+    async fn a_session_runs_out(db: &TestDb) {
+        let clock = Clock::fixed(T0);
+        let store = Store::new(db.db.clone(), clock.clone());
+        let (mut short, mut long) = (record(1, 60), record(2, 120));
+        store.create(&mut short).await.unwrap();
+        store.create(&mut long).await.unwrap();
+        clock.advance(60_006);
+        assert!(store.load(&short.id).await.unwrap().is_some());
+        assert_eq!(store.delete_expired().await.unwrap(), 0);
+        clock.advance(1);
+        assert_eq!(store.load(&short.id).await.unwrap(), None);
+        assert_eq!(store.delete_expired().await.unwrap(), 1);
+        assert_eq!(store.delete_expired().await.unwrap(), 0);
+        assert_eq!(store.load(&long.id).await.unwrap(), Some(long));
+    }
+
+    /// The table holds the cookie's hash: 64 hex digits, not the cookie.
+    async fn a_stolen_table_opens_no_session(db: &TestDb) {
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        store.create(&mut record(1, 60)).await.unwrap();
+        let mut tx = db.db.read().await.unwrap();
+        let sql = "SELECT id FROM session";
+        assert_eq!(
+            texts(&mut tx, sql, sql).await,
+            // echo -n AQAAAAAAAAAAAAAAAAAAAA | sha256sum
+            [HASH_OF_1]
+        );
+    }
+
+    async fn a_persons_sessions_are_listed_and_ended(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (ada, eve) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        tx.commit().await.unwrap();
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        let digest = |record: &Record| session::digest(&record.id.to_string());
+        let mut all = Vec::new();
+        for (number, seconds, person) in [(1, 60, ada), (2, 180, ada), (3, 120, ada), (4, 60, eve)] {
+            let mut of = record(number, seconds);
+            of.data.insert(session::USER_ID.to_owned(), json!(person));
+            store.create(&mut of).await.unwrap();
+            all.push(of);
+        }
+        // Nobody's yet, and then Ada's.
+        let mut late = record(5, 30);
+        late.data.remove(session::USER_ID);
+        store.create(&mut late).await.unwrap();
+        late.data.insert(session::USER_ID.to_owned(), json!(ada));
+        store.save(&late).await.unwrap();
+
+        let mut tx = db.db.write().await.unwrap();
+        let found = session::of_user(&mut tx, ada, T0).await.unwrap();
+        let ids: Vec<_> = found.iter().map(|owned| owned.id.clone()).collect();
+        assert_eq!(ids, [digest(&all[1]), digest(&all[2]), digest(&all[0]), digest(&late)]);
+        assert_eq!(found[3].data, late.data);
+        assert_eq!(session::of_user(&mut tx, ada, after(130_000)).await.unwrap().len(), 1);
+
+        assert!(!session::delete_one(&mut tx, eve, &digest(&all[0])).await.unwrap(), "not hers");
+        assert!(session::delete_one(&mut tx, ada, &digest(&all[0])).await.unwrap());
+        assert!(!session::delete_one(&mut tx, ada, &digest(&all[0])).await.unwrap());
+        assert_eq!(session::delete_of_user(&mut tx, ada, &digest(&all[1])).await.unwrap(), 2);
+        assert_eq!(session::of_user(&mut tx, ada, T0).await.unwrap().len(), 1);
+        assert_eq!(session::delete_of_user(&mut tx, ada, "").await.unwrap(), 1);
+        assert_eq!(session::of_user(&mut tx, eve, T0).await.unwrap().len(), 1);
+    }
+}
+
+const HASH_OF_1: &str = "c20b382edd27f8925fb2f53d12130212163e38651dd7fc2583d1a9db30f41176";
