@@ -262,11 +262,18 @@ on_both! {
     }
 
     async fn a_seal_that_hides_below_the_start_shows(db: &TestDb) {
-        let ids = sealed(db, 2).await;
+        sealed(db, 2).await;
         open(db).await;
-        tamper(db, "UPDATE audit_seal SET seq = -1 WHERE seq = 2").await;
-        assert_eq!(broken(db).await, Break::Gap { expected: 1, found: -1 });
-        assert_eq!(ids.len(), 2);
+        for found in [0, -1, i64::MIN] {
+            tamper(db, &format!("UPDATE audit_seal SET seq = {found} WHERE seq <> 1")).await;
+            assert_eq!(broken(db).await, Break::Gap { expected: 1, found });
+        }
+        // Nor is it a way past the last number.
+        tamper(db, &format!("UPDATE audit_seal SET seq = {} WHERE seq <> 1", i64::MAX)).await;
+        assert_eq!(broken(db).await, Break::Gap { expected: 2, found: i64::MAX });
+        written(db, 1).await;
+        assert!(seal::seal_waiting(&db.db).await.is_err(), "there is no next number");
+        assert_eq!(broken(db).await, Break::Gap { expected: 2, found: i64::MAX });
     }
 
     async fn a_cut_off_end_shows_with_the_head_kept_elsewhere(db: &TestDb) {

@@ -108,7 +108,10 @@ fn write_canonical(value: &Value, to: &mut String) {
 
 /// The seal of the entry that comes after this one.
 pub fn next(head: Option<&Seal>, event: &Event) -> Seal {
-    let (seq, prev) = head.map_or((1, START), |head| (head.seq + 1, head.hash.as_str()));
+    // A number that somebody put at the very end is taken: nothing more is sealed, and it shows.
+    let (seq, prev) = head.map_or((1, START), |head| {
+        (head.seq.saturating_add(1), head.hash.as_str())
+    });
     Seal {
         seq,
         event_id: event.id,

@@ -114,13 +114,13 @@ const SEALED: &str = concat!(
     FROM audit_seal s
     JOIN audit_event e ON e.id = s.event_id
     LEFT JOIN audit_personal p ON p.event_id = s.event_id
-    WHERE s.seq > $1 ORDER BY s.seq LIMIT $2"
+    WHERE s.seq >= $1 ORDER BY s.seq LIMIT $2"
 );
 const SEALS: &str =
-    "SELECT seq, event_id, hash FROM audit_seal WHERE seq > $1 ORDER BY seq LIMIT $2";
+    "SELECT seq, event_id, hash FROM audit_seal WHERE seq >= $1 ORDER BY seq LIMIT $2";
 
-/// The chain from after this number on, in pages.
-pub async fn after(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Sealed>, DbError> {
+/// The chain from this number on, in pages.
+pub async fn from(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Sealed>, DbError> {
     // Two queries, so that a seal whose entry is gone shows as one.
     let seals: Vec<SealRaw> = on_db!(tx, c => sqlx::query_as(SEALS)
         .persistent(false)
