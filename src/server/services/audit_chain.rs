@@ -163,6 +163,10 @@ pub enum Break {
     )]
     PersonalChanged { seq: i64, event_id: Uuid },
     #[error(
+        "The personal data beside entry {event_id} (number {seq}) are gone, and the person whose they were has not been erased: somebody deleted them."
+    )]
+    PersonalMissing { seq: i64, event_id: Uuid },
+    #[error(
         "Entry {event_id} of {at} has no seal. A server seals within about a second: either none has run since, or the seal was removed."
     )]
     Unsealed { event_id: Uuid, at: String },
@@ -228,7 +232,8 @@ impl Walk {
         }
         match (&event.personal_digest, &sealed.personal) {
             (None, None) => {}
-            (Some(_), None) => self.erased += 1,
+            (Some(_), None) if sealed.owner_erased => self.erased += 1,
+            (Some(_), None) => return Err(Break::PersonalMissing { seq, event_id }),
             (Some(digest), Some(personal)) if personal_digest(personal) == *digest => {
                 self.personal += 1;
             }
