@@ -7,6 +7,7 @@ use crate::fixture::{T0, after, id};
 fn owed(nango_connection_id: &str, next_try_at: Timestamp) -> owed_deletion::Row {
     owed_deletion::Row {
         id: id(),
+        user_id: None,
         nango_connection_id: nango_connection_id.to_owned(),
         provider_config_key: "google-mail".to_owned(),
         reason: "the attempt was cancelled".to_owned(),

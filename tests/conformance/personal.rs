@@ -72,6 +72,7 @@ on_both! {
         for nango_id in ["a", "b"] {
             let row = owed_deletion::Row {
                 id: id(),
+                user_id: None,
                 nango_connection_id: nango_id.to_owned(),
                 provider_config_key: "k".to_owned(),
                 reason: "orphan".to_owned(),

@@ -87,15 +87,23 @@ fn said(id: Uuid, erased: &Erased) -> String {
         sessions,
         audit_entries,
         again,
+        unasked,
     } = erased;
     let what = if *again {
         "had been erased before; what was left is gone too"
     } else {
         "is erased"
     };
-    format!(
+    let mut said = format!(
         "{id} {what}.\nDeleted at Nango: {at_nango} connections. Left as ids only: {connections} \
          connections, {attempts} attempts, {audit_entries} entries of the audit log. Ended: \
          {sessions} sessions."
-    )
+    );
+    if *unasked {
+        said.push_str(&format!(
+            "\nNango was not asked: it is switched off here. Should it know of a connection that came \
+             of those attempts, it still does. Once it is on again: patchbay user erase {id} --yes"
+        ));
+    }
+    said
 }

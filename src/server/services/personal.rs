@@ -34,9 +34,13 @@ pub enum PersonalError {
     #[error("there is nobody with the id {0}")]
     Unknown(Uuid),
     #[error(
-        "nothing was erased: accounts are connected, and Nango, where they have to be deleted first, is not available. {0}"
+        "nothing was erased: Nango still has of this person what has to be deleted there first (connected: {connected}, owed a deletion already: {owed}), and it is not available. {why}"
     )]
-    NangoOff(String),
+    NangoOff {
+        connected: usize,
+        owed: usize,
+        why: String,
+    },
     #[error(
         "nothing was erased: Nango, where the accounts have to be deleted first, did not do it. {0}. Try again later; what is deleted already stays deleted."
     )]
@@ -61,13 +65,16 @@ pub struct Erased {
     pub audit_entries: u64,
     /// The person had been erased before.
     pub again: bool,
+    /// The person tried to connect accounts, and Nango was not there to be asked what came of it.
+    pub unasked: bool,
 }
 
 /// Whoever connects faster than this can delete is left alone.
 const ROUNDS: usize = 5;
 
 /// Forgets a person: at Nango first, then here in one transaction. Where Nango can't be reached,
-/// nothing is forgotten here. Safe to repeat.
+/// nothing is forgotten here. Where it is switched off, whoever has nothing there that is known of is
+/// forgotten all the same. Safe to repeat.
 pub async fn erase(
     db: &Db,
     nango: &Nango,
@@ -76,17 +83,24 @@ pub async fn erase(
 ) -> Result<Erased, PersonalError> {
     let mut deleted = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let bound = bound(db, id).await?;
+        let Known { connected, owed } = known(db, id).await?;
         match nango {
-            Nango::On { service, .. } => delete(service, id, bound, &mut deleted).await?,
-            Nango::Off(problem) if !bound.is_empty() => {
-                return Err(PersonalError::NangoOff(problem.sentence()));
+            Nango::On { service, .. } => {
+                delete(service, id, [connected, owed].concat(), &mut deleted).await?;
             }
-            Nango::Off(_) => {}
+            Nango::Off(_) if connected.is_empty() && owed.is_empty() => {}
+            Nango::Off(problem) => {
+                return Err(PersonalError::NangoOff {
+                    connected: connected.len(),
+                    owed: owed.len(),
+                    why: problem.sentence(),
+                });
+            }
         }
         if let Some(erased) = forget(db, clock, id, &deleted).await? {
             return Ok(Erased {
                 at_nango: deleted.len(),
+                unasked: matches!(nango, Nango::Off(_)) && erased.attempts > 0,
                 ..erased
             });
         }
@@ -97,25 +111,37 @@ pub async fn erase(
 /// A connection at Nango: its id and its integration's key.
 type AtNango = (String, String);
 
-/// What the person's rows say is at Nango, or was.
-async fn bound(db: &Db, id: Uuid) -> Result<Vec<AtNango>, PersonalError> {
+/// What is known to be at Nango of a person, or to have been.
+struct Known {
+    /// By the person's rows.
+    connected: Vec<AtNango>,
+    /// Bound to no row, and not deleted yet.
+    owed: Vec<AtNango>,
+}
+
+async fn known(db: &Db, id: Uuid) -> Result<Known, PersonalError> {
     let mut tx = db.read().await?;
     if user::get(&mut tx, id).await?.is_none() {
         return Err(PersonalError::Unknown(id));
     }
     let rows = connection::of_user(&mut tx, id).await?;
+    let owed = owed_deletion::of_user(&mut tx, id).await?;
     tx.commit().await?;
-    let mut found = Vec::new();
+    let mut connected = Vec::new();
     for connection::WithAttempt { row, .. } in rows {
         let key = row.provider_config_key.unwrap_or_default();
         let ids = [row.nango_connection_id, row.lost_connection_id];
-        found.extend(ids.into_iter().flatten().map(|id| (id, key.clone())));
+        connected.extend(ids.into_iter().flatten().map(|id| (id, key.clone())));
     }
-    Ok(found)
+    let owed = owed.into_iter();
+    let owed = owed.map(|row| (row.nango_connection_id, row.provider_config_key));
+    Ok(Known {
+        connected,
+        owed: owed.collect(),
+    })
 }
 
-/// Deletes at Nango what is bound, and whatever else carries this person's tag: what is owed a
-/// deletion, and what no row knows of.
+/// Deletes at Nango what is known, and whatever else carries this person's tag: what no row knows of.
 async fn delete(
     nango: &NangoService,
     person: Uuid,
@@ -137,7 +163,8 @@ async fn delete(
     Ok(())
 }
 
-/// All that is here, in one transaction. `None`: something was connected meanwhile.
+/// All that is here, in one transaction. `None`: something came to Nango meanwhile. Attempts that are
+/// cancelled here stay watched: what comes of them is deleted as an orphan.
 async fn forget(
     db: &Db,
     clock: &Clock,
@@ -151,10 +178,12 @@ async fn forget(
         .await?
         .ok_or(PersonalError::Unknown(id))?;
     let rows = connection::of_user(&mut tx, id).await?;
-    let mut left = rows
-        .iter()
-        .filter_map(|r| r.row.nango_connection_id.as_ref());
-    if left.any(|id| !deleted.contains(id)) {
+    let bound = rows.into_iter().map(|found| found.row);
+    let bound = bound.flat_map(|row| [row.nango_connection_id, row.lost_connection_id]);
+    let owed = owed_deletion::of_user(&mut tx, id).await?.into_iter();
+    let owed = owed.map(|row| Some(row.nango_connection_id));
+    let mut left = bound.chain(owed).flatten();
+    if left.any(|id| !deleted.contains(&id)) {
         return Ok(None);
     }
     for gone in deleted {
@@ -167,6 +196,7 @@ async fn forget(
         sessions: session::delete_of_user(&mut tx, id, "").await?,
         audit_entries: erase_personal(&mut tx, id).await?,
         again: row.erased_at.is_some(),
+        unasked: false,
     };
     // As it was kept, and as anybody would type it who signs in another way.
     let local = local_account::of_user(&mut tx, id).await?;
