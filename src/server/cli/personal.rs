@@ -87,6 +87,7 @@ fn said(id: Uuid, erased: &Erased) -> String {
         sessions,
         audit_entries,
         again,
+        was_disabled,
         unasked,
     } = erased;
     let what = if *again {
@@ -99,6 +100,13 @@ fn said(id: Uuid, erased: &Erased) -> String {
          connections, {attempts} attempts, {audit_entries} entries of the audit log. Ended: \
          {sessions} sessions."
     );
+    if *was_disabled {
+        said.push_str(
+            "\nThis person was switched off, and that is forgotten too: whoever comes back with the same \
+             account is somebody new, and is let in. Close the door where they sign in: at the provider, \
+             or at whoever issues their tokens.",
+        );
+    }
     if *unasked {
         said.push_str(&format!(
             "\nNango was not asked: it is switched off here. Should it know of a connection that came \

@@ -65,6 +65,8 @@ pub struct Erased {
     pub audit_entries: u64,
     /// The person had been erased before.
     pub again: bool,
+    /// The person was kept out, and nothing keeps them out any longer.
+    pub was_disabled: bool,
     /// The person tried to connect accounts, and Nango was not there to be asked what came of it.
     pub unasked: bool,
 }
@@ -196,6 +198,7 @@ async fn forget(
         sessions: session::delete_of_user(&mut tx, id, "").await?,
         audit_entries: erase_personal(&mut tx, id).await?,
         again: row.erased_at.is_some(),
+        was_disabled: row.disabled_at.is_some(),
         unasked: false,
     };
     // As it was kept, and as anybody would type it who signs in another way.
