@@ -102,9 +102,8 @@ fn said(id: Uuid, erased: &Erased) -> String {
     );
     if *was_disabled {
         said.push_str(
-            "\nThis person was switched off, and that is forgotten too: whoever comes back with the same \
-             account is somebody new, and is let in. Close the door where they sign in: at the provider, \
-             or at whoever issues their tokens.",
+            "\nThis person was disabled, and that is forgotten too: whoever comes back by the same \
+             provider, by a token or by signing up is somebody new, and is let in. Close the door there.",
         );
     }
     if *unasked {

@@ -8,16 +8,17 @@ use crate::server::{
     clock::Clock,
     db::{
         Db, DbError, Tx, attempt,
-        audit::{Asked, Told, of_user},
-        connection, connector, local_account, session, user,
+        audit::{Asked, Told, by_actor_on_others, of_user},
+        connection, connector, local_account, owed_deletion, session, user,
     },
 };
 
 /// Read at once.
 const PAGE: i64 = 500;
 
-/// Everything about a person: their row, what they have connected and tried to, their history with
-/// all that stands beside it, their sessions. No session's id, nothing secret.
+/// Everything about a person: their row, what they have connected and tried to, what Nango must still
+/// forget, their history with all that stands beside it, what they did to others, their sessions. No
+/// session's id, nothing secret, and of others nothing but ids.
 pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalError> {
     let now = clock.now();
     let mut tx = db.read().await?;
@@ -29,7 +30,9 @@ pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalE
     let connections = connection::of_user(&mut tx, id).await?;
     let attempts = attempt::of_user(&mut tx, id).await?;
     let sessions = session::of_user(&mut tx, id, now).await?;
+    let owed = owed_deletion::of_user(&mut tx, id).await?;
     let history = history(&mut tx, id).await?;
+    let on_others = on_others(&mut tx, id).await?;
     let local = local_account::of_user(&mut tx, id).await?;
     tx.commit().await?;
     let connections: Vec<Value> = connections
@@ -73,10 +76,21 @@ pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalE
             })
         })
         .collect();
-    let audit: Vec<Value> = history
-        .iter()
-        .map(|told| told_json(told, id, slug(told.event.connector_id.unwrap_or_default())))
+    let owed: Vec<Value> = owed
+        .into_iter()
+        .map(|row| {
+            json!({
+                "nango_connection_id": row.nango_connection_id,
+                "provider_config_key": row.provider_config_key,
+                "reason": row.reason,
+                "tries": row.tries,
+                "next_try_at": row.next_try_at,
+                "created_at": row.created_at,
+            })
+        })
         .collect();
+    let told = |told: &Told| told_json(told, id, slug(told.event.connector_id.unwrap_or_default()));
+    let audit: Vec<Value> = history.iter().map(told).collect();
     Ok(json!({
         "format": "patchbay user export 1",
         "exported_at": now,
@@ -98,8 +112,10 @@ pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalE
         "sign_ins": audit.iter().filter(|entry| entry["action"] == "sign_in").collect::<Vec<_>>(),
         "connections": connections,
         "attempts": attempts,
+        "owed_deletions": owed,
         "sessions": sessions.into_iter().map(session_json).collect::<Vec<_>>(),
         "audit": audit,
+        "audit_on_others": on_others.iter().map(told).collect::<Vec<_>>(),
     }))
 }
 
@@ -121,6 +137,19 @@ async fn history(tx: &mut Tx, id: Uuid) -> Result<Vec<Told>, DbError> {
     }
 }
 
+async fn on_others(tx: &mut Tx, id: Uuid) -> Result<Vec<Told>, DbError> {
+    let mut all: Vec<Told> = Vec::new();
+    loop {
+        let before = all.last().map(|told| told.event.id);
+        let page = by_actor_on_others(tx, id, before, PAGE).await?;
+        let last = i64::try_from(page.len()).is_ok_and(|len| len < PAGE);
+        all.extend(page);
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
 fn told_json(told: &Told, person: Uuid, connector: Option<String>) -> Value {
     let event = &told.event;
     let personal: Option<Value> = told
@@ -131,6 +160,7 @@ fn told_json(told: &Told, person: Uuid, connector: Option<String>) -> Value {
         "id": event.id,
         "at": event.at,
         "action": event.action,
+        "about": event.user_id,
         "by_themselves": event.actor_id == Some(person),
         "connector": connector,
         "connection_id": event.connection_id,
