@@ -102,7 +102,7 @@ on_both! {
         let mut app = TestApp::start(db).await;
         let ada = app.sign_in("ada").await;
         ada.connect("zoom").await;
-        let id = app.user_id("ada").await;
+        let (id, eve) = (app.user_id("ada").await, app.user_id("eve").await);
         app.services().people.disable(id, None).await.expect("disabled");
         app.stop().await;
         let named = id.to_string();
@@ -135,8 +135,7 @@ on_both! {
         let said = ok(&run(&db.url, &["user", "erase", &named, "--yes"]));
         assert!(said.contains("had been erased before"), "{said}");
         // Of somebody who was let in, and never tried to connect, there is nothing more to say.
-        let eve = app.user_id("eve").await.to_string();
-        let said = ok(&run(&db.url, &["user", "erase", &eve, "--yes"]));
+        let said = ok(&run(&db.url, &["user", "erase", &eve.to_string(), "--yes"]));
         assert!(!said.contains("disabled") && !said.contains("Nango was not asked"), "{said}");
     }
 }
