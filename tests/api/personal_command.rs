@@ -162,7 +162,10 @@ async fn whom_nobody_knows_and_what_nobody_can_read_fail() {
     fails(&run(&db.url, &address), USAGE, "ada@example.com");
 
     // A database that is none, and one that is not there and stays so.
-    let file = std::env::temp_dir().join(format!("patchbay_test_{}.db", Clock::system().random_id().simple()));
+    let file = std::env::temp_dir().join(format!(
+        "patchbay_test_{}.db",
+        Clock::system().random_id().simple()
+    ));
     let url = format!("sqlite://{}", file.display());
     for args in [
         &["audit", "verify"][..],
