@@ -2,13 +2,17 @@
 
 use patchbay::{
     domain::user::Role,
-    server::db::{audit, user},
+    server::{
+        db::{audit, user},
+        startup,
+    },
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     app::{TestApp, eventually},
+    local_accounts::{ANOTHER, PASSWORD, account, enter},
     nango::Decision,
     person::{Person, text},
 };
@@ -135,6 +139,65 @@ on_both! {
         assert_eq!(told[0].event.personal_digest, Some(digest));
         let log = crate::app::log_text();
         assert!(!log.contains(&personal.salt), "a salt in the log");
+    }
+
+    /// An attempt in vain and an administrator's act have an address and a program too. Whose they
+    /// are: the attempt's is kept with the person it was aimed at, the act's with who did it.
+    async fn where_from_is_kept_of_refusals_and_of_what_administrators_do(db: &TestDb) {
+        let app = TestApp::start(db).await;
+        let id = account(&app, "ada@example.com").await;
+        let ada = enter(&app, "ada@example.com", PASSWORD).await;
+        let browser = [("user-agent", AGENT)];
+        let fields = [("email", "ada@example.com"), ("password", ANOTHER)];
+        assert_eq!(app.nobody().form("/sign-in/password", &fields, &browser).await.status, 401);
+        let fields = [("present", ANOTHER), ("new", "three fuses of the same")];
+        assert_eq!(ada.form("/account/password", &fields, &browser).await.status, 422);
+        let root = app.sign_in("root").await;
+        let admin = app.user_id("root").await;
+        let people = &app.services().people;
+        people.set_role(admin, Role::Admin, None).await.expect("a role");
+        press(&root, &format!("/api/v1/admin/users/{id}/disable")).await;
+        press(&root, &format!("/api/v1/admin/users/{id}/enable")).await;
+        // At the command line it comes from nowhere.
+        people.disable(id, None).await.expect("disabled");
+
+        let from_here = json!({"address": "127.0.0.1", "user_agent": AGENT});
+        let beside = |told: &audit::Told| {
+            let data = told.personal.as_ref().map(|personal| personal.data.clone());
+            data.map_or(Value::Null, |data| serde_json::from_str(&data).expect("JSON"))
+        };
+        let mut tx = app.db.read().await.expect("a transaction");
+        let asked = audit::Asked { user_id: id, connector_id: None, before: None, limit: 5 };
+        let told = audit::of_user(&mut tx, &asked).await.expect("entries");
+        let seen: Vec<_> = told.iter().map(|told| (told.event.action.as_str(), told.event.actor_id, beside(told))).collect();
+        let unsaid = |action| (action, Some(admin), Value::Null);
+        assert_eq!(seen, [
+            ("user_disabled", None, Value::Null),
+            // An administrator's address is not the person's to read.
+            unsaid("user_enabled"),
+            unsaid("user_disabled"),
+            ("sign_in_refused", Some(id), from_here.clone()),
+            ("sign_in_refused", None, from_here.clone()),
+        ]);
+        let told = audit::by_actor_on_others(&mut tx, admin, None, 9).await.expect("entries");
+        let seen: Vec<_> = told.iter().map(|told| (told.event.action.as_str(), beside(told))).collect();
+        assert_eq!(seen, [("user_enabled", from_here.clone()), ("user_disabled", from_here)]);
+        drop(tx);
+
+        // So it stands in the export of each.
+        let export = async |id| {
+            startup::personal::export(&app.config(), id).await.expect("an export")
+        };
+        let found = export(admin).await["audit_on_others"].clone();
+        let acts: Vec<_> = found.as_array().expect("a list").iter().map(|act| {
+            (text(&act["action"]), &act["about"], &act["personal"]["address"])
+        }).collect();
+        let (about, address) = (json!(id), json!("127.0.0.1"));
+        assert_eq!(acts, [("user_enabled", &about, &address), ("user_disabled", &about, &address)]);
+        let hers = export(id).await;
+        assert_eq!(hers["audit_on_others"], json!([]));
+        let hers = hers.to_string();
+        assert!(hers.contains("user_disabled") && !hers.contains(&admin.to_string()), "{hers}");
     }
 
     async fn administrators_read_the_sealed_log(db: &TestDb) {

@@ -165,6 +165,7 @@ on_both! {
         let later = patchbay::domain::timestamp::Timestamp(app.clock.now().0 + 3_600_000);
         let owed = owed_deletion::Row {
             id: app.clock.new_id(),
+            user_id: None,
             nango_connection_id: nango_id.clone(),
             provider_config_key: "google-mail".to_owned(),
             reason: "orphan".to_owned(),

@@ -43,13 +43,13 @@ fn complained(output: &Output) -> String {
 
 /// What it says of success.
 #[track_caller]
-fn ok(output: &Output) -> String {
+pub fn ok(output: &Output) -> String {
     assert!(output.status.success(), "{}", complained(output));
     said(output)
 }
 
 #[track_caller]
-fn fails(output: &Output, code: i32, words: &str) {
+pub fn fails(output: &Output, code: i32, words: &str) {
     let complaint = complained(output);
     assert_eq!(output.status.code(), Some(code), "{complaint}");
     assert!(

@@ -79,6 +79,34 @@ on_both! {
         assert_eq!(events(&mut tx, &others).await, []);
     }
 
+    async fn what_somebody_did_to_others_comes_the_latest_first(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (admin, ada) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        let said = Personal { salt: "s".to_owned(), data: "{}".to_owned() };
+        let by = |ms, actor_id, user_id| Event { actor_id, ..event(ms, user_id) };
+        let old = by(0, Some(admin), Some(ada));
+        let new = by(1, Some(admin), Some(ada));
+        let own = by(2, Some(admin), Some(admin));
+        let others = by(3, Some(ada), Some(admin));
+        for event in [&old, &new, &own, &others, &by(4, None, Some(ada))] {
+            audit::record(&mut tx, event).await.unwrap();
+        }
+        audit::record_personal(&mut tx, new.id, admin, &said).await.unwrap();
+        let told = audit::by_actor_on_others(&mut tx, admin, None, 9).await.unwrap();
+        let personal: Vec<_> = told.iter().map(|told| told.personal.clone()).collect();
+        assert_eq!(personal, [Some(said), None]);
+        let events = async |tx: &mut Tx, actor, before, limit| {
+            let told = audit::by_actor_on_others(tx, actor, before, limit).await.unwrap();
+            told.into_iter().map(|told| told.event).collect::<Vec<_>>()
+        };
+        assert_eq!(events(&mut tx, admin, None, 9).await, [new.clone(), old.clone()]);
+        assert_eq!(events(&mut tx, admin, None, 1).await, std::slice::from_ref(&new));
+        assert_eq!(events(&mut tx, admin, Some(new.id), 9).await, [old]);
+        assert_eq!(events(&mut tx, ada, None, 9).await, std::slice::from_ref(&others));
+        // Where another's entry stands is told to nobody.
+        assert_eq!(events(&mut tx, admin, Some(others.id), 9).await, []);
+    }
+
     async fn what_stands_beside_an_entry_can_be_erased(db: &TestDb) {
         let (row, _) = connecting(&db.db).await;
         let mut tx = db.db.write().await.unwrap();

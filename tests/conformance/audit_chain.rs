@@ -7,6 +7,7 @@ use patchbay::{
         db::{
             Db,
             audit::{self, Event, Personal, chain},
+            user,
         },
         services::{
             audit_chain::{self, Break, Head, Verification},
@@ -177,16 +178,61 @@ on_both! {
         assert!(look(&db.db, None).await.ok);
     }
 
-    async fn erased_side_data_leave_the_chain_whole(db: &TestDb) {
-        let ids = sealed(db, 3).await;
-        tamper_as(
-            db,
-            &format!("DELETE FROM audit_personal WHERE event_id = x'{}'", ids[1].simple()),
-            &format!("DELETE FROM audit_personal WHERE event_id = '{}'", ids[1]),
-        )
-        .await;
+    /// Entries of two people: what is gone of the one who was erased may be, of the other not.
+    async fn side_data_may_go_with_their_person_only(db: &TestDb) {
+        let hers = sealed(db, 3).await;
+        let his = sealed(db, 2).await;
+        let gone = async |entry: Uuid| {
+            tamper_as(
+                db,
+                &format!("DELETE FROM audit_personal WHERE event_id = x'{}'", entry.simple()),
+                &format!("DELETE FROM audit_personal WHERE event_id = '{entry}'"),
+            )
+            .await;
+        };
+        // By hand, without anybody's having been erased.
+        gone(hers[1]).await;
+        assert_eq!(broken(db).await, Break::PersonalMissing { seq: 2, event_id: hers[1] });
+        let her = audit_log::page(&db.db, 0, 1, false).await.unwrap()[0].user_id.unwrap();
+        let mut tx = db.db.write().await.unwrap();
+        assert_eq!(audit::erase_personal(&mut tx, her).await.unwrap(), 2);
+        user::erase(&mut tx, her, after(9)).await.unwrap();
+        tx.commit().await.unwrap();
         let found = look(&db.db, None).await;
-        assert_eq!((found.ok, found.personal, found.erased), (true, 2, 1));
+        assert_eq!((found.broken, found.personal, found.erased), (None, 2, 3));
+        gone(his[1]).await;
+        assert_eq!(broken(db).await, Break::PersonalMissing { seq: 5, event_id: his[1] });
+    }
+
+    /// The data beside what somebody did to another are their own: they go with the one who did it.
+    async fn side_data_are_the_actors(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (admin, about) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        let said = Personal { salt: "s".to_owned(), data: "{}".to_owned() };
+        let event = Event {
+            id: id(),
+            at: after(0),
+            user_id: Some(about),
+            actor_id: Some(admin),
+            connector_id: None,
+            connection_id: None,
+            attempt_id: None,
+            action: "user_disabled".to_owned(),
+            detail: json!({}),
+            personal_digest: Some(audit_chain::personal_digest(&said)),
+        };
+        audit::record(&mut tx, &event).await.unwrap();
+        audit::record_personal(&mut tx, event.id, admin, &said).await.unwrap();
+        user::erase(&mut tx, about, after(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        seal::seal_waiting(&db.db).await.unwrap();
+        assert_eq!(look(&db.db, None).await.personal, 1);
+        tamper(db, "DELETE FROM audit_personal").await;
+        assert_eq!(broken(db).await, Break::PersonalMissing { seq: 1, event_id: event.id });
+        let mut tx = db.db.write().await.unwrap();
+        user::erase(&mut tx, admin, after(2)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(look(&db.db, None).await.erased, 1);
     }
 
     async fn an_edited_field_shows(db: &TestDb) {
@@ -262,11 +308,18 @@ on_both! {
     }
 
     async fn a_seal_that_hides_below_the_start_shows(db: &TestDb) {
-        let ids = sealed(db, 2).await;
+        sealed(db, 2).await;
         open(db).await;
-        tamper(db, "UPDATE audit_seal SET seq = -1 WHERE seq = 2").await;
-        assert_eq!(broken(db).await, Break::Gap { expected: 1, found: -1 });
-        assert_eq!(ids.len(), 2);
+        for found in [0, -1, i64::MIN] {
+            tamper(db, &format!("UPDATE audit_seal SET seq = {found} WHERE seq <> 1")).await;
+            assert_eq!(broken(db).await, Break::Gap { expected: 1, found });
+        }
+        // Nor is it a way past the last number.
+        tamper(db, &format!("UPDATE audit_seal SET seq = {} WHERE seq <> 1", i64::MAX)).await;
+        assert_eq!(broken(db).await, Break::Gap { expected: 2, found: i64::MAX });
+        written(db, 1).await;
+        assert!(seal::seal_waiting(&db.db).await.is_err(), "there is no next number");
+        assert_eq!(broken(db).await, Break::Gap { expected: 2, found: i64::MAX });
     }
 
     async fn a_cut_off_end_shows_with_the_head_kept_elsewhere(db: &TestDb) {

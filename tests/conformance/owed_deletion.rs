@@ -2,11 +2,12 @@
 
 use patchbay::{domain::timestamp::Timestamp, server::db::owed_deletion};
 
-use crate::fixture::{T0, after, id};
+use crate::fixture::{T0, after, another_person, id};
 
 fn owed(nango_connection_id: &str, next_try_at: Timestamp) -> owed_deletion::Row {
     owed_deletion::Row {
         id: id(),
+        user_id: None,
         nango_connection_id: nango_connection_id.to_owned(),
         provider_config_key: "google-mail".to_owned(),
         reason: "the attempt was cancelled".to_owned(),
@@ -30,6 +31,24 @@ on_both! {
         owed_deletion::done(&mut tx, first.id).await.unwrap();
         let due = owed_deletion::due(&mut tx, after(1), 10).await.unwrap();
         assert_eq!(due.iter().map(|d| d.nango_connection_id.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+    }
+
+    async fn a_person_has_what_is_owed_for_them_the_oldest_first(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (ada, ben) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        let of = |user_id, name: &str, created_at| owed_deletion::Row {
+            user_id,
+            created_at,
+            ..owed(name, after(99))
+        };
+        let (late, early) = (of(Some(ada), "a", after(1)), of(Some(ada), "b", T0));
+        for row in [&late, &early, &of(Some(ben), "c", T0), &of(None, "d", T0)] {
+            owed_deletion::owe(&mut tx, row).await.unwrap();
+        }
+        assert_eq!(owed_deletion::of_user(&mut tx, ada).await.unwrap(), [early, late]);
+        assert_eq!(owed_deletion::of_user(&mut tx, id()).await.unwrap(), []);
+        let due = owed_deletion::due(&mut tx, after(99), 10).await.unwrap();
+        assert_eq!(due.iter().filter(|row| row.user_id == Some(ben)).count(), 1);
     }
 
     async fn owing_twice_changes_nothing(db: &TestDb) {

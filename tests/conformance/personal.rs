@@ -29,14 +29,20 @@ on_both! {
             created_at: after(-5),
             ..open_attempt(&never)
         };
+        let expired = attempt::Row {
+            state: AttemptState::Expired,
+            settled_at: Some(after(2)),
+            created_at: after(-9),
+            ..open_attempt(&never)
+        };
         let others = open_attempt(&his);
-        for row in [&open, &failed, &others] {
+        for row in [&open, &failed, &expired, &others] {
             attempt::insert(&mut tx, row).await.unwrap();
         }
-        assert_eq!(attempt::of_user(&mut tx, ada).await.unwrap(), [failed.clone(), open.clone()]);
+        assert_eq!(attempt::of_user(&mut tx, ada).await.unwrap(), [expired.clone(), failed.clone(), open.clone()]);
 
         assert_eq!(connection::erase_of_user(&mut tx, ada, after(9)).await.unwrap(), 2);
-        assert_eq!(attempt::erase_of_user(&mut tx, ada, after(9)).await.unwrap(), 2);
+        assert_eq!(attempt::erase_of_user(&mut tx, ada, after(9)).await.unwrap(), 3);
         let left = connection::get(&mut tx, hers.id).await.unwrap().unwrap();
         assert_eq!(left.attempt, None);
         let expected = connection::Row {
@@ -62,7 +68,13 @@ on_both! {
             settled_at: Some(after(9)),
             ..open
         };
-        assert_eq!(left, [failed, open]);
+        // Cancelled, and since when it had ended stays: a late success of either is an orphan.
+        let expired = attempt::Row {
+            state: AttemptState::Cancelled,
+            config: BTreeMap::new(),
+            ..expired
+        };
+        assert_eq!(left, [expired, failed, open]);
         assert_eq!(connection::get(&mut tx, his.id).await.unwrap().unwrap().row, his);
         assert_eq!(attempt::of_user(&mut tx, ben).await.unwrap(), [others]);
     }
@@ -72,6 +84,7 @@ on_both! {
         for nango_id in ["a", "b"] {
             let row = owed_deletion::Row {
                 id: id(),
+                user_id: None,
                 nango_connection_id: nango_id.to_owned(),
                 provider_config_key: "k".to_owned(),
                 reason: "orphan".to_owned(),

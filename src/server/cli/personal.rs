@@ -87,15 +87,30 @@ fn said(id: Uuid, erased: &Erased) -> String {
         sessions,
         audit_entries,
         again,
+        was_disabled,
+        unasked,
     } = erased;
     let what = if *again {
         "had been erased before; what was left is gone too"
     } else {
         "is erased"
     };
-    format!(
+    let mut said = format!(
         "{id} {what}.\nDeleted at Nango: {at_nango} connections. Left as ids only: {connections} \
          connections, {attempts} attempts, {audit_entries} entries of the audit log. Ended: \
          {sessions} sessions."
-    )
+    );
+    if *was_disabled {
+        said.push_str(
+            "\nThis person was disabled, and that is forgotten too: whoever comes back by the same \
+             provider, by a token or by signing up is somebody new, and is let in. Close the door there.",
+        );
+    }
+    if *unasked {
+        said.push_str(&format!(
+            "\nNango was not asked: it is switched off here. Should it know of a connection that came \
+             of those attempts, it still does. Once it is on again: patchbay user erase {id} --yes"
+        ));
+    }
+    said
 }

@@ -213,3 +213,35 @@ pub async fn of_user(tx: &mut Tx, asked: &Asked) -> Result<Vec<Told>, DbError> {
         .await)?;
     Ok(raw.into_iter().map(Told::from).collect())
 }
+
+const BY_ACTOR_ON_OTHERS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", p.salt, p.data, a.kind AS attempt_kind
+    FROM audit_event e
+    LEFT JOIN audit_personal p ON p.event_id = e.id AND p.user_id = e.actor_id
+    LEFT JOIN connect_attempt a ON a.id = e.attempt_id
+    WHERE e.actor_id = $1 AND e.actor_id <> e.user_id
+      AND (CAST($2 AS TEXT) = ''
+           OR (e.at, e.id) < (SELECT b.at, b.id FROM audit_event b
+                              WHERE b.id = $3 AND b.actor_id = $1))
+    ORDER BY e.at DESC, e.id DESC LIMIT $4"
+);
+
+/// What a person did to others, newest first; `before` as in [`Asked`].
+pub async fn by_actor_on_others(
+    tx: &mut Tx,
+    actor_id: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Told>, DbError> {
+    let raw: Vec<ToldRaw> = on_db!(tx, c => sqlx::query_as(BY_ACTOR_ON_OTHERS)
+        .persistent(false)
+        .bind(actor_id)
+        .bind(if before.is_some() { "given" } else { "" })
+        .bind(before.unwrap_or_default())
+        .bind(limit)
+        .fetch_all(c)
+        .await)?;
+    Ok(raw.into_iter().map(Told::from).collect())
+}

@@ -11,6 +11,8 @@ use crate::domain::timestamp::Timestamp;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub id: Uuid,
+    /// Whose connection it was; none where an older version wrote the row.
+    pub user_id: Option<Uuid>,
     pub nango_connection_id: String,
     pub provider_config_key: String,
     /// For the log: why it is owed.
@@ -23,6 +25,7 @@ pub struct Row {
 #[derive(sqlx::FromRow)]
 struct Raw {
     id: Uuid,
+    user_id: Option<Uuid>,
     nango_connection_id: String,
     provider_config_key: String,
     reason: String,
@@ -35,6 +38,7 @@ impl From<Raw> for Row {
     fn from(raw: Raw) -> Self {
         Self {
             id: raw.id,
+            user_id: raw.user_id,
             nango_connection_id: raw.nango_connection_id,
             provider_config_key: raw.provider_config_key,
             reason: raw.reason,
@@ -46,8 +50,8 @@ impl From<Raw> for Row {
 }
 
 const OWE: &str = "INSERT INTO owed_deletion
-    (id, nango_connection_id, provider_config_key, reason, tries, next_try_at, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    (id, nango_connection_id, provider_config_key, reason, tries, next_try_at, created_at, user_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (nango_connection_id) DO NOTHING";
 
 /// A deletion that is owed already stays as it is.
@@ -61,6 +65,7 @@ pub async fn owe(tx: &mut Tx, row: &Row) -> Result<(), DbError> {
         .bind(row.tries)
         .bind(stored(row.next_try_at))
         .bind(stored(row.created_at))
+        .bind(row.user_id)
         .execute(c)
         .await
         .map(drop))?;
@@ -79,9 +84,17 @@ pub async fn is_owed(tx: &mut Tx, nango_connection_id: &str) -> Result<bool, DbE
     Ok(count > 0)
 }
 
-const DUE: &str = "SELECT id, nango_connection_id, provider_config_key, reason, tries,
-    next_try_at, created_at
-    FROM owed_deletion WHERE next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, user_id, nango_connection_id, provider_config_key, reason, tries, \
+             next_try_at, created_at FROM owed_deletion ",
+            $rest
+        )
+    };
+}
+
+const DUE: &str = select!("WHERE next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2");
 
 /// Those whose time has come, the longest waiting first.
 pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Row>, DbError> {
@@ -89,6 +102,18 @@ pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Row>, Db
         .persistent(false)
         .bind(stored(now))
         .bind(limit)
+        .fetch_all(c)
+        .await)?;
+    Ok(raw.into_iter().map(Row::from).collect())
+}
+
+const OF_USER: &str = select!("WHERE user_id = $1 ORDER BY created_at, id");
+
+/// What is owed for a person's connections, the oldest first.
+pub async fn of_user(tx: &mut Tx, user_id: Uuid) -> Result<Vec<Row>, DbError> {
+    let raw: Vec<Raw> = on_db!(tx, c => sqlx::query_as(OF_USER)
+        .persistent(false)
+        .bind(user_id)
         .fetch_all(c)
         .await)?;
     Ok(raw.into_iter().map(Row::from).collect())

@@ -108,7 +108,10 @@ fn write_canonical(value: &Value, to: &mut String) {
 
 /// The seal of the entry that comes after this one.
 pub fn next(head: Option<&Seal>, event: &Event) -> Seal {
-    let (seq, prev) = head.map_or((1, START), |head| (head.seq + 1, head.hash.as_str()));
+    // A number that somebody put at the very end is taken: nothing more is sealed, and it shows.
+    let (seq, prev) = head.map_or((1, START), |head| {
+        (head.seq.saturating_add(1), head.hash.as_str())
+    });
     Seal {
         seq,
         event_id: event.id,
@@ -159,6 +162,10 @@ pub enum Break {
         "The personal data beside entry {event_id} (number {seq}) do not fit its digest: they were changed."
     )]
     PersonalChanged { seq: i64, event_id: Uuid },
+    #[error(
+        "The personal data beside entry {event_id} (number {seq}) are gone, and the person whose they were has not been erased: somebody deleted them."
+    )]
+    PersonalMissing { seq: i64, event_id: Uuid },
     #[error(
         "Entry {event_id} of {at} has no seal. A server seals within about a second: either none has run since, or the seal was removed."
     )]
@@ -225,7 +232,8 @@ impl Walk {
         }
         match (&event.personal_digest, &sealed.personal) {
             (None, None) => {}
-            (Some(_), None) => self.erased += 1,
+            (Some(_), None) if sealed.owner_erased => self.erased += 1,
+            (Some(_), None) => return Err(Break::PersonalMissing { seq, event_id }),
             (Some(digest), Some(personal)) if personal_digest(personal) == *digest => {
                 self.personal += 1;
             }

@@ -43,7 +43,11 @@ pub async fn page(
         ..1 => START.to_owned(),
         seq => chain::hash_at(&mut tx, seq).await?.unwrap_or_default(),
     };
-    let found = chain::after(&mut tx, after, limit.clamp(1, PAGE)).await?;
+    let found = match after.checked_add(1) {
+        Some(from) => chain::from(&mut tx, from, limit.clamp(1, PAGE)).await?,
+        // After the last number there is none.
+        None => Vec::new(),
+    };
     tx.commit().await?;
     let mut entries = Vec::with_capacity(found.len());
     for sealed in found {
@@ -84,16 +88,14 @@ pub async fn verify(db: &Db, head: Option<Head>, now: Timestamp) -> Result<Verif
 }
 
 async fn follow(db: &Db, walk: &mut Walk, now: Timestamp) -> Result<Result<(), Break>, DbError> {
-    // From below 1: a seal that hides there would make its entry look sealed.
-    let mut after = i64::MIN;
-    loop {
+    // From the lowest number there can be, not from 1: a seal that hides below would make its entry
+    // look sealed.
+    let mut from = Some(i64::MIN);
+    while let Some(seq) = from {
         let mut tx = db.read().await?;
-        let page = chain::after(&mut tx, after, PAGE).await?;
+        let page = chain::from(&mut tx, seq, PAGE).await?;
         tx.commit().await?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = last.seal.seq;
+        from = page.last().and_then(|last| last.seal.seq.checked_add(1));
         for sealed in &page {
             if let Err(found) = walk.step(sealed) {
                 return Ok(Err(found));

@@ -42,7 +42,6 @@ pub mod sweep;
 pub mod target;
 pub mod throttle;
 pub mod tokens;
-pub mod user_agent;
 pub mod watch;
 pub mod webhooks;
 

@@ -1,29 +1,32 @@
-//! A person's data: everything at once, as JSON, and forgetting it. For the command line: no request
-//! may do this, and no running server is needed.
+//! A person's data: everything at once, as JSON ([`export`]), and forgetting it. For the command line:
+//! no request may do this, and no running server is needed.
+
+mod export;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     audit::{self, Entry},
     core::Nango,
-    sessions,
+    password_rules, sessions,
     settle::TAG_USER,
+    throttle,
 };
 use crate::{
     domain::problem::Problem,
     server::{
         clock::Clock,
         db::{
-            Db, DbError, Tx, attempt,
-            audit::{Asked, Told, erase_personal, of_user},
-            connection, connector, local_account, owed_deletion, session, user,
+            Db, DbError, attempt, audit::erase_personal, connection, local_account, owed_deletion,
+            session, user,
         },
         nango::{NangoError, NangoService},
     },
 };
+
+pub use export::export;
 
 /// Why nothing was exported, or nothing erased.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +34,13 @@ pub enum PersonalError {
     #[error("there is nobody with the id {0}")]
     Unknown(Uuid),
     #[error(
-        "nothing was erased: accounts are connected, and Nango, where they have to be deleted first, is not available. {0}"
+        "nothing was erased: Nango still has of this person what has to be deleted there first (connected: {connected}, owed a deletion already: {owed}), and it is not available. {why}"
     )]
-    NangoOff(String),
+    NangoOff {
+        connected: usize,
+        owed: usize,
+        why: String,
+    },
     #[error(
         "nothing was erased: Nango, where the accounts have to be deleted first, did not do it. {0}. Try again later; what is deleted already stays deleted."
     )]
@@ -58,13 +65,18 @@ pub struct Erased {
     pub audit_entries: u64,
     /// The person had been erased before.
     pub again: bool,
+    /// The person was kept out, and nothing keeps them out any longer.
+    pub was_disabled: bool,
+    /// The person tried to connect accounts, and Nango was not there to be asked what came of it.
+    pub unasked: bool,
 }
 
 /// Whoever connects faster than this can delete is left alone.
 const ROUNDS: usize = 5;
 
 /// Forgets a person: at Nango first, then here in one transaction. Where Nango can't be reached,
-/// nothing is forgotten here. Safe to repeat.
+/// nothing is forgotten here. Where it is switched off, whoever has nothing there that is known of is
+/// forgotten all the same. Safe to repeat.
 pub async fn erase(
     db: &Db,
     nango: &Nango,
@@ -73,17 +85,24 @@ pub async fn erase(
 ) -> Result<Erased, PersonalError> {
     let mut deleted = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let bound = bound(db, id).await?;
+        let Known { connected, owed } = known(db, id).await?;
         match nango {
-            Nango::On { service, .. } => delete(service, id, bound, &mut deleted).await?,
-            Nango::Off(problem) if !bound.is_empty() => {
-                return Err(PersonalError::NangoOff(problem.sentence()));
+            Nango::On { service, .. } => {
+                delete(service, id, [connected, owed].concat(), &mut deleted).await?;
             }
-            Nango::Off(_) => {}
+            Nango::Off(_) if connected.is_empty() && owed.is_empty() => {}
+            Nango::Off(problem) => {
+                return Err(PersonalError::NangoOff {
+                    connected: connected.len(),
+                    owed: owed.len(),
+                    why: problem.sentence(),
+                });
+            }
         }
         if let Some(erased) = forget(db, clock, id, &deleted).await? {
             return Ok(Erased {
                 at_nango: deleted.len(),
+                unasked: matches!(nango, Nango::Off(_)) && erased.attempts > 0,
                 ..erased
             });
         }
@@ -94,25 +113,37 @@ pub async fn erase(
 /// A connection at Nango: its id and its integration's key.
 type AtNango = (String, String);
 
-/// What the person's rows say is at Nango, or was.
-async fn bound(db: &Db, id: Uuid) -> Result<Vec<AtNango>, PersonalError> {
+/// What is known to be at Nango of a person, or to have been.
+struct Known {
+    /// By the person's rows.
+    connected: Vec<AtNango>,
+    /// Bound to no row, and not deleted yet.
+    owed: Vec<AtNango>,
+}
+
+async fn known(db: &Db, id: Uuid) -> Result<Known, PersonalError> {
     let mut tx = db.read().await?;
     if user::get(&mut tx, id).await?.is_none() {
         return Err(PersonalError::Unknown(id));
     }
     let rows = connection::of_user(&mut tx, id).await?;
+    let owed = owed_deletion::of_user(&mut tx, id).await?;
     tx.commit().await?;
-    let mut found = Vec::new();
+    let mut connected = Vec::new();
     for connection::WithAttempt { row, .. } in rows {
         let key = row.provider_config_key.unwrap_or_default();
         let ids = [row.nango_connection_id, row.lost_connection_id];
-        found.extend(ids.into_iter().flatten().map(|id| (id, key.clone())));
+        connected.extend(ids.into_iter().flatten().map(|id| (id, key.clone())));
     }
-    Ok(found)
+    let owed = owed.into_iter();
+    let owed = owed.map(|row| (row.nango_connection_id, row.provider_config_key));
+    Ok(Known {
+        connected,
+        owed: owed.collect(),
+    })
 }
 
-/// Deletes at Nango what is bound, and whatever else carries this person's tag: what is owed a
-/// deletion, and what no row knows of.
+/// Deletes at Nango what is known, and whatever else carries this person's tag: what no row knows of.
 async fn delete(
     nango: &NangoService,
     person: Uuid,
@@ -134,7 +165,8 @@ async fn delete(
     Ok(())
 }
 
-/// All that is here, in one transaction. `None`: something was connected meanwhile.
+/// All that is here, in one transaction. `None`: something came to Nango meanwhile. Attempts that are
+/// cancelled here stay watched: what comes of them is deleted as an orphan.
 async fn forget(
     db: &Db,
     clock: &Clock,
@@ -148,10 +180,12 @@ async fn forget(
         .await?
         .ok_or(PersonalError::Unknown(id))?;
     let rows = connection::of_user(&mut tx, id).await?;
-    let mut left = rows
-        .iter()
-        .filter_map(|r| r.row.nango_connection_id.as_ref());
-    if left.any(|id| !deleted.contains(id)) {
+    let bound = rows.into_iter().map(|found| found.row);
+    let bound = bound.flat_map(|row| [row.nango_connection_id, row.lost_connection_id]);
+    let owed = owed_deletion::of_user(&mut tx, id).await?.into_iter();
+    let owed = owed.map(|row| Some(row.nango_connection_id));
+    let mut left = bound.chain(owed).flatten();
+    if left.any(|id| !deleted.contains(&id)) {
         return Ok(None);
     }
     for gone in deleted {
@@ -164,7 +198,16 @@ async fn forget(
         sessions: session::delete_of_user(&mut tx, id, "").await?,
         audit_entries: erase_personal(&mut tx, id).await?,
         again: row.erased_at.is_some(),
+        was_disabled: row.disabled_at.is_some(),
+        unasked: false,
     };
+    // As it was kept, and as anybody would type it who signs in another way.
+    let local = local_account::of_user(&mut tx, id).await?;
+    let emails = [
+        local.map(|account| account.email),
+        row.email.as_deref().and_then(password_rules::email),
+    ];
+    throttle::forget(&mut tx, id, emails.into_iter().flatten()).await?;
     local_account::delete(&mut tx, id).await?;
     if !erased.again {
         user::erase(&mut tx, id, now).await?;
@@ -173,155 +216,6 @@ async fn forget(
     sessions::announce(&mut tx, id).await?;
     tx.commit().await?;
     Ok(Some(erased))
-}
-
-/// Read at once.
-const PAGE: i64 = 500;
-
-/// Everything about a person: their row, what they have connected and tried to, their history with
-/// all that stands beside it, their sessions. No session's id, nothing secret.
-pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalError> {
-    let now = clock.now();
-    let mut tx = db.read().await?;
-    let row = user::get(&mut tx, id)
-        .await?
-        .ok_or(PersonalError::Unknown(id))?;
-    let slugs = connector::slugs(&mut tx).await?;
-    let slug = |id: Uuid| slugs.get(&id).cloned();
-    let connections = connection::of_user(&mut tx, id).await?;
-    let attempts = attempt::of_user(&mut tx, id).await?;
-    let sessions = session::of_user(&mut tx, id, now).await?;
-    let history = history(&mut tx, id).await?;
-    let local = local_account::of_user(&mut tx, id).await?;
-    tx.commit().await?;
-    let connections: Vec<Value> = connections
-        .into_iter()
-        .map(|found| found.row)
-        .map(|row| {
-            json!({
-                "id": row.id,
-                "connector": slug(row.connector_id),
-                "connector_id": row.connector_id,
-                "status": row.status.as_str(),
-                "account": row.account,
-                "config": row.config,
-                "nango_connection_id": row.nango_connection_id,
-                "lost_connection_id": row.lost_connection_id,
-                "provider_config_key": row.provider_config_key,
-                "connected_at": row.connected_at,
-                "disconnected_at": row.disconnected_at,
-                "last_synced_at": row.last_synced_at,
-                "last_error": row.last_error,
-                "error_count": row.error_count,
-                "created_at": row.created_at,
-                "updated_at": row.updated_at,
-            })
-        })
-        .collect();
-    let attempts: Vec<Value> = attempts
-        .into_iter()
-        .map(|row| {
-            json!({
-                "id": row.id,
-                "connector": slug(row.connector_id),
-                "connection_id": row.connection_id,
-                "kind": row.kind.as_str(),
-                "state": row.state.as_str(),
-                "error": row.error,
-                "config": row.config,
-                "created_at": row.created_at,
-                "expires_at": row.expires_at,
-                "settled_at": row.settled_at,
-            })
-        })
-        .collect();
-    let audit: Vec<Value> = history
-        .iter()
-        .map(|told| told_json(told, id, slug(told.event.connector_id.unwrap_or_default())))
-        .collect();
-    Ok(json!({
-        "format": "patchbay user export 1",
-        "exported_at": now,
-        "user": {
-            "id": row.id,
-            "issuer": row.issuer,
-            "subject": row.subject,
-            "display_name": row.display_name,
-            "email": row.email,
-            "role": row.role,
-            "created_at": row.created_at,
-            "disabled_at": row.disabled_at,
-            "erased_at": row.erased_at,
-        },
-        "local_account": local.map(|local| json!({
-            "email": local.email,
-            "password_changed_at": local.changed_at,
-        })),
-        "sign_ins": audit.iter().filter(|entry| entry["action"] == "sign_in").collect::<Vec<_>>(),
-        "connections": connections,
-        "attempts": attempts,
-        "sessions": sessions.into_iter().map(session_json).collect::<Vec<_>>(),
-        "audit": audit,
-    }))
-}
-
-async fn history(tx: &mut Tx, id: Uuid) -> Result<Vec<Told>, DbError> {
-    let mut all: Vec<Told> = Vec::new();
-    loop {
-        let asked = Asked {
-            user_id: id,
-            connector_id: None,
-            before: all.last().map(|told| told.event.id),
-            limit: PAGE,
-        };
-        let page = of_user(tx, &asked).await?;
-        let last = i64::try_from(page.len()).is_ok_and(|len| len < PAGE);
-        all.extend(page);
-        if last {
-            return Ok(all);
-        }
-    }
-}
-
-fn told_json(told: &Told, person: Uuid, connector: Option<String>) -> Value {
-    let event = &told.event;
-    let personal: Option<Value> = told
-        .personal
-        .as_ref()
-        .and_then(|personal| serde_json::from_str(&personal.data).ok());
-    json!({
-        "id": event.id,
-        "at": event.at,
-        "action": event.action,
-        "by_themselves": event.actor_id == Some(person),
-        "connector": connector,
-        "connection_id": event.connection_id,
-        "attempt_id": event.attempt_id,
-        "detail": event.detail,
-        "personal": personal,
-    })
-}
-
-/// What of a session's data tells about the person. The rest serves signing in, and some of it is
-/// secret.
-const OF_A_SESSION: [&str; 6] = [
-    "address",
-    "created_at",
-    "last_seen_at",
-    "seen_on",
-    "signed_in_at",
-    "user_agent",
-];
-
-fn session_json(session: session::Owned) -> Value {
-    let mut shown = serde_json::Map::new();
-    shown.insert("expires_at".to_owned(), json!(session.expires_at));
-    for key in OF_A_SESSION {
-        if let Some(value) = session.data.get(key) {
-            shown.insert(key.to_owned(), value.clone());
-        }
-    }
-    Value::Object(shown)
 }
 
 /// Where Nango stands for a command that finds none.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ServiceError, audit, core::Core, user_agent};
+use super::{ServiceError, audit, core::Core, place};
 use crate::{
     domain::{page::SessionLine, timestamp::Timestamp, user::User},
     server::{
@@ -79,7 +79,7 @@ fn line(owned: session::Owned, this: &str) -> SessionLine {
     let signed_in_at = entry(&owned.data, SIGNED_IN_AT).and_then(Value::as_i64);
     SessionLine {
         this: owned.id == this,
-        browser: user_agent::words(text(USER_AGENT).unwrap_or_default()),
+        browser: place::program(text(USER_AGENT).unwrap_or_default()),
         address: text(ADDRESS).map(str::to_owned),
         signed_in_at: signed_in_at.map(Timestamp),
         id: owned.id,

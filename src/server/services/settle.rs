@@ -242,6 +242,7 @@ async fn connected(
     if bound.is_none() {
         let owed = owed_deletion::Row {
             id: core.clock.new_id(),
+            user_id: Some(attempt.user_id),
             nango_connection_id: nango_id.clone(),
             provider_config_key: attempt.provider_config_key.clone(),
             reason: format!("orphan of a {} attempt", attempt.state.as_str()),

@@ -142,6 +142,23 @@ pub async fn failed(tx: &mut Tx, keys: &Keys) -> Result<(), DbError> {
     throttle::touch(tx, &keys.account).await
 }
 
+/// Forgets what was counted of a person, as part of forgetting the person: under their e-mail
+/// addresses, and under their id. What was counted from an address belongs to everybody there.
+pub async fn forget(
+    tx: &mut Tx,
+    user_id: uuid::Uuid,
+    emails: impl Iterator<Item = String>,
+) -> Result<(), DbError> {
+    let mut keys = vec![Keys::present_password(user_id)];
+    for email in emails {
+        keys.extend([Keys::account_of(&email), Keys::sign_up(&email)]);
+    }
+    for keys in keys {
+        throttle::clear(tx, &keys.account).await?;
+    }
+    Ok(())
+}
+
 /// Removes what counts no longer.
 pub async fn sweep(core: &Core) -> Result<u64, DbError> {
     let now = core.clock.now();

@@ -2,6 +2,7 @@
 //!
 //! May import `db` and `domain`. What a hash covers is `services::audit_chain`'s to know.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Event, Personal, Raw, columns, personal};
@@ -95,6 +96,8 @@ pub struct Sealed {
     /// None where the entry itself is gone.
     pub event: Option<Event>,
     pub personal: Option<Personal>,
+    /// Whether the person whose the personal data are, or were, has been erased.
+    pub owner_erased: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -105,22 +108,27 @@ struct SealedRaw {
     event: Raw,
     salt: Option<String>,
     data: Option<String>,
+    erased_at: Option<DateTime<Utc>>,
 }
 
+// Whose the personal data are is told by the entry, which is sealed: where they are gone, nothing
+// else is left to say it. As [`super::record_personal`]'s callers give them: the actor's, else theirs
+// whom it is about.
 const SEALED: &str = concat!(
     "SELECT s.seq, s.event_id, ",
     columns!(),
-    ", p.salt, p.data
+    ", p.salt, p.data, u.erased_at
     FROM audit_seal s
     JOIN audit_event e ON e.id = s.event_id
     LEFT JOIN audit_personal p ON p.event_id = s.event_id
-    WHERE s.seq > $1 ORDER BY s.seq LIMIT $2"
+    LEFT JOIN \"user\" u ON u.id = COALESCE(e.actor_id, e.user_id)
+    WHERE s.seq >= $1 ORDER BY s.seq LIMIT $2"
 );
 const SEALS: &str =
-    "SELECT seq, event_id, hash FROM audit_seal WHERE seq > $1 ORDER BY seq LIMIT $2";
+    "SELECT seq, event_id, hash FROM audit_seal WHERE seq >= $1 ORDER BY seq LIMIT $2";
 
-/// The chain from after this number on, in pages.
-pub async fn after(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Sealed>, DbError> {
+/// The chain from this number on, in pages.
+pub async fn from(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Sealed>, DbError> {
     // Two queries, so that a seal whose entry is gone shows as one.
     let seals: Vec<SealRaw> = on_db!(tx, c => sqlx::query_as(SEALS)
         .persistent(false)
@@ -139,6 +147,7 @@ pub async fn after(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Sealed>, DbE
         .into_iter()
         .map(|raw| {
             let found = sealed.next_if(|one| one.seq == raw.seq && one.event_id == raw.event_id);
+            let owner_erased = found.as_ref().is_some_and(|one| one.erased_at.is_some());
             let (event, personal) = found.map_or((None, None), |one| {
                 (Some(one.event.into()), personal(one.salt, one.data))
             });
@@ -150,6 +159,7 @@ pub async fn after(tx: &mut Tx, seq: i64, limit: i64) -> Result<Vec<Sealed>, DbE
                 },
                 event,
                 personal,
+                owner_erased,
             }
         })
         .collect())
