@@ -41,6 +41,7 @@ mod late;
 mod limits;
 mod local_accounts;
 mod matrix;
+mod moment;
 mod names;
 mod nango_off;
 mod oidc;

@@ -57,8 +57,8 @@ async fn demo(
         .into());
     }
     let loopback = guard::is_loopback(version, &headers);
-    let user = services.accounts.demo(loopback, name).await?;
-    begin(&session, &user, services.accounts.now()).await?;
+    let entered = services.accounts.demo(loopback, name).await?;
+    begin(&session, &entered, &services).await?;
     Ok(Redirect::to(local_path(&form.next)).into_response())
 }
 

@@ -53,8 +53,8 @@ pub async fn create(
     if proof == Proof::Session {
         return Err(tokens::refused().into());
     }
-    services.tokens.signed_in(&user).await?;
-    begin(&session, &user, services.accounts.now()).await?;
+    let entered = services.tokens.signed_in(&user).await?;
+    begin(&session, &entered, &services).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -110,7 +110,7 @@ async fn form(
         Ok((user, _)) => user,
         Err(error) => return explain(&session, error).await,
     };
-    services.tokens.signed_in(&user).await?;
-    begin(&session, &user, services.accounts.now()).await?;
+    let entered = services.tokens.signed_in(&user).await?;
+    begin(&session, &entered, &services).await?;
     Ok(Redirect::to(local_path(&next)).into_response())
 }

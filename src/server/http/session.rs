@@ -14,8 +14,10 @@ use super::problem::ApiError;
 use crate::{
     domain::{problem::Problem, timestamp::Timestamp, user::User},
     server::services::{
-        Services, origin,
-        sessions::{self, ADDRESS, SIGNED_IN_AT, USER_AGENT},
+        Services,
+        accounts::Entered,
+        origin,
+        sessions::{self, ADDRESS, SIGNED_IN_AT, USER_AGENT, VALID_FROM},
         tokens::Bearer,
     },
 };
@@ -175,7 +177,12 @@ pub async fn keep_briefly(session: &Session) -> Result<(), ApiError> {
 
 /// Lets a person in: a new session of their own. Nothing of whoever was signed in before is taken
 /// along, not even a form's words, and whoever knew the old id stays outside.
-pub async fn begin(session: &Session, user: &User, now: Timestamp) -> Result<(), ApiError> {
+pub async fn begin(
+    session: &Session,
+    entered: &Entered,
+    services: &Services,
+) -> Result<(), ApiError> {
+    let now = services.accounts.now();
     session.clear().await;
     session.cycle_id().await.map_err(unavailable)?;
     let signed_in_at = session.insert(SIGNED_IN_AT, now.0).await;
@@ -187,7 +194,17 @@ pub async fn begin(session: &Session, user: &User, now: Timestamp) -> Result<(),
             session.insert(name, value).await.map_err(unavailable)?;
         }
     }
-    session.insert(USER_ID, user.id).await.map_err(unavailable)
+    set_valid_from(session, entered.valid_from).await?;
+    let id = entered.user.id;
+    session.insert(USER_ID, id).await.map_err(unavailable)
+}
+
+/// What ends all of the person's sessions from now on ends this one; what did before does not.
+pub async fn set_valid_from(session: &Session, from: Timestamp) -> Result<(), ApiError> {
+    session
+        .insert(VALID_FROM, from.0)
+        .await
+        .map_err(unavailable)
 }
 
 /// The person of a session. However much it is used, one day it is over, and then it is removed; so

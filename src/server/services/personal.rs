@@ -157,6 +157,8 @@ async fn forget(
     for gone in deleted {
         owed_deletion::forget(&mut tx, gone).await?;
     }
+    // A sign-in that is being answered leaves nothing behind either.
+    user::end_sessions(&mut tx, id, now).await?;
     let erased = Erased {
         at_nango: 0,
         connections: connection::erase_of_user(&mut tx, id, now).await?,
@@ -252,6 +254,7 @@ pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalE
             "created_at": row.created_at,
             "disabled_at": row.disabled_at,
             "erased_at": row.erased_at,
+            "sessions_valid_from": row.sessions_valid_from,
         },
         "local_account": local.map(|local| json!({
             "email": local.email,
