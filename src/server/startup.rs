@@ -138,7 +138,8 @@ fn assemble(
         webhooks: nango::webhooks(config),
         attempt_lifetime: config.nango.attempt_lifetime,
         nango_base: config.nango.base_url.clone(),
-        demo: config.is_loopback(),
+        demo: config.no_demo().is_none(),
+        session_idle: config.session.idle,
         session_lifetime: config.session.absolute,
         local: LocalSettings {
             on: config.auth.local,
@@ -201,17 +202,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         database = app.db.kind(),
         "Patchbay answers on http://{address}"
     );
-    if config.is_loopback() {
-        tracing::info!(
-            "whoever reaches this address may sign in as a demo user; before a proxy stands in front of it, set PUBLIC_URL"
-        );
-    } else if config.server.public_url.scheme() == "https"
-        && config.server.trusted_proxies.is_empty()
-    {
-        tracing::warn!(
-            "PUBLIC_URL is https, so a proxy stands in front, and TRUSTED_PROXIES does not name it: everybody counts as one address, in the limits, for wrong passwords and in the audit log"
-        );
-    }
+    serve::say_what_is_open(&config);
     let server = serve::serve(
         listener,
         app.router.clone(),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A server with this provider, called `corp`, whose clock stands still.
-async fn server(db: &TestDb, issuer: &str, more: &[(&str, &str)]) -> TestApp {
+pub async fn server(db: &TestDb, issuer: &str, more: &[(&str, &str)]) -> TestApp {
     let clock = Clock::fixed(Clock::system().now());
     let nango = Arc::new(Pretend::start_at(clock.clone()).await);
     let mut settings = vec![
@@ -32,14 +32,14 @@ async fn server(db: &TestDb, issuer: &str, more: &[(&str, &str)]) -> TestApp {
 }
 
 /// Somebody at a browser, which keeps its cookie.
-struct Browser(Person);
+pub struct Browser(pub Person);
 
 impl Browser {
-    fn new(app: &TestApp) -> Self {
+    pub fn new(app: &TestApp) -> Self {
         Self(app.nobody())
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub async fn get(&mut self, path: &str) -> Answer {
         let answer = self.0.request(Method::GET, path, &[], None).await;
         if let Some(cookie) = answer.cookie() {
             self.0.cookie = cookie;
@@ -48,13 +48,13 @@ impl Browser {
     }
 
     /// Follows the link on the sign-in page: where the provider is to be asked.
-    async fn leave(&mut self, provider: &str) -> String {
+    pub async fn leave(&mut self, provider: &str) -> String {
         let path = format!("/sign-in/oidc/{provider}?next=%2Fconnectors%2Fgmail");
         self.get(&path).await.redirect(303).to_owned()
     }
 
     /// Comes back from the provider.
-    async fn back(&mut self, provider: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn back(&mut self, provider: &str, fields: &[(&str, &str)]) -> Answer {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
@@ -63,7 +63,7 @@ impl Browser {
     }
 
     /// The whole way, with this ID token for the answer.
-    async fn sign_in(&mut self, issuer: &Issuer, token: impl FnOnce(&str) -> String) -> Answer {
+    pub async fn sign_in(&mut self, issuer: &Issuer, token: impl FnOnce(&str) -> String) -> Answer {
         let location = self.leave("corp").await;
         let asked = query(&location);
         let code = format!("code-{}", asked["nonce"]);
@@ -74,7 +74,7 @@ impl Browser {
 
     /// The answer led back to the sign-in page, which says this; the log says more under the same
     /// reference, and nobody is in.
-    async fn refused(&mut self, answer: &Answer, said: &str, logged: &str) {
+    pub async fn refused(&mut self, answer: &Answer, said: &str, logged: &str) {
         assert_eq!(answer.redirect(303), "/sign-in");
         let page = self.get("/sign-in").await;
         assert_eq!(page.status, 200);
@@ -94,7 +94,7 @@ impl Browser {
     }
 }
 
-fn claims(app: &TestApp, issuer: &str, nonce: &str, other: &Value) -> Value {
+pub fn claims(app: &TestApp, issuer: &str, nonce: &str, other: &Value) -> Value {
     let now = app.clock.now().0 / 1000;
     let mut claims = json!({
         "iss": issuer, "aud": CLIENT, "sub": "u-1", "exp": now + 300, "iat": now, "nonce": nonce,
@@ -110,7 +110,7 @@ fn claims(app: &TestApp, issuer: &str, nonce: &str, other: &Value) -> Value {
     claims
 }
 
-async fn row(app: &TestApp, issuer: &str, subject: &str) -> Option<user::Row> {
+pub async fn row(app: &TestApp, issuer: &str, subject: &str) -> Option<user::Row> {
     let mut tx = app.db.read().await.expect("a transaction");
     user::by_subject(&mut tx, issuer, subject)
         .await
@@ -119,7 +119,7 @@ async fn row(app: &TestApp, issuer: &str, subject: &str) -> Option<user::Row> {
 
 const INVALID: &str = "The answer of The Corporation does not belong to this sign-in.";
 const CLOCK: &str = "the answer of The Corporation is not valid now.";
-const LOST: &str = "This sign-in was not begun here, or it is over already.";
+pub const LOST: &str = "This sign-in was not begun here, or it is over already.";
 
 on_both! {
     async fn a_person_signs_in_and_is_known_by_issuer_and_subject(db: &TestDb) {

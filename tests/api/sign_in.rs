@@ -60,12 +60,33 @@ on_both! {
         answer.problem(400, "body_invalid");
     }
 
-    async fn a_public_server_has_no_demo_user(db: &TestDb) {
-        for setting in [("PUBLIC_URL", "https://patchbay.example"), ("LISTEN_ADDR", "0.0.0.0:3000")] {
-            let mut app = TestApp::with(db, &[setting]).await;
+    /// Whoever asks as a browser on this machine would, as any client behind a plain proxy can.
+    async fn the_demo_user_is_shut_out_where_strangers_may_come(db: &TestDb) {
+        // Nobody is asked before somebody connects.
+        let real = ("NANGO_BASE_URL", "https://nango.invalid");
+        for (settings, open) in [
+            (&[("PUBLIC_URL", "https://patchbay.example")][..], false),
+            (&[("LISTEN_ADDR", "0.0.0.0:3000")], false),
+            (&[("LISTEN_ADDR", "0.0.0.0:3000"), ("AUTH_DEMO", "true")], false),
+            (&[("AUTH_DEMO", "false")], false),
+            (&[("TRUSTED_PROXIES", "127.0.0.1")], false),
+            (&[real], false),
+            (&[real, ("AUTH_DEMO", "true")], true),
+            (&[("NANGO_SECRET_KEY", ""), ("AUTH_DEMO", "false")], false),
+            (&[("NANGO_SECRET_KEY", "")], true),
+        ] {
+            let mut app = TestApp::with(db, settings).await;
             let own = app.base.clone();
-            let headers = [("sec-fetch-site", "same-origin"), ("origin", &own)];
-            demo(&app, &headers).await.problem(403, "demo_unavailable");
+            let headers = [("sec-fetch-site", "same-origin"), ("origin", own.as_str())];
+            let shown = app.get("/sign-in").await.text.contains("Continue as demo user");
+            assert_eq!(shown, open, "{settings:?}");
+            let answer = demo(&app, &headers).await;
+            if open {
+                assert_eq!(answer.redirect(303), "/connectors", "{settings:?}");
+            } else {
+                answer.problem(403, "demo_unavailable");
+                assert_eq!(answer.cookie(), None, "{settings:?}");
+            }
             app.stop().await;
         }
     }

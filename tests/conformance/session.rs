@@ -2,7 +2,10 @@
 
 use patchbay::server::{
     clock::Clock,
-    db::session::{self, Store},
+    db::{
+        session::{self, Store},
+        user,
+    },
 };
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -116,6 +119,102 @@ on_both! {
         assert_eq!(session::of_user(&mut tx, ada, T0).await.unwrap().len(), 1);
         assert_eq!(session::delete_of_user(&mut tx, ada, "").await.unwrap(), 1);
         assert_eq!(session::of_user(&mut tx, eve, T0).await.unwrap().len(), 1);
+    }
+}
+
+on_both! {
+    /// What is written only after all sessions were ended opens nothing.
+    async fn a_session_is_valid_from_what_its_person_says(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (ada, eve) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        tx.commit().await.unwrap();
+        let clock = Clock::fixed(T0);
+        let store = Store::new(db.db.clone(), clock.clone());
+        let of = |number: i128, person: uuid::Uuid, more: &[(&str, i64)]| {
+            let mut record = record(number, 3600);
+            record.data.insert(session::USER_ID.to_owned(), json!(person));
+            for (name, value) in more {
+                record.data.insert((*name).to_owned(), json!(value));
+            }
+            record
+        };
+        let mut early = of(1, ada, &[(session::VALID_FROM, 0), ("signed_in_at", after(900).0)]);
+        let mut kept = of(2, ada, &[(session::VALID_FROM, 0), ("signed_in_at", T0.0)]);
+        for record in [&mut early, &mut kept] {
+            store.create(record).await.unwrap();
+        }
+        let digest = |record: &Record| session::digest(&record.id.to_string());
+        let mut tx = db.db.write().await.unwrap();
+        let from = user::end_sessions(&mut tx, ada, after(500)).await.unwrap();
+        assert_eq!(from, after(500));
+        session::keep(&mut tx, eve, &digest(&early), from).await.unwrap();
+        session::keep(&mut tx, ada, &digest(&kept), from).await.unwrap();
+        tx.commit().await.unwrap();
+        // The moment of signing in does not count where there is a stamp.
+        assert_eq!(store.load(&early.id).await.unwrap(), None);
+        assert!(store.load(&kept.id).await.unwrap().is_some());
+        // A slow request saves what it had read before.
+        store.save(&kept).await.unwrap();
+        assert_eq!(store.load(&kept.id).await.unwrap(), Some(kept.clone()));
+
+        let mut all = [
+            of(3, ada, &[(session::VALID_FROM, from.0 - 1)]),
+            of(4, ada, &[("signed_in_at", from.0 - 1)]),
+            of(5, ada, &[]),
+            of(6, ada, &[(session::VALID_FROM, from.0)]),
+            of(7, ada, &[("signed_in_at", from.0)]),
+            of(8, eve, &[(session::VALID_FROM, 0)]),
+            of(9, eve, &[]),
+        ];
+        for record in &mut all {
+            store.create(record).await.unwrap();
+        }
+        for (record, valid) in all.iter().zip([false, false, false, true, true, true, true]) {
+            assert_eq!(store.load(&record.id).await.unwrap().is_some(), valid, "{}", record.id.0);
+        }
+        let mut tx = db.db.read().await.unwrap();
+        let listed = session::of_user(&mut tx, ada, T0).await.unwrap();
+        let ids: std::collections::BTreeSet<_> = listed.into_iter().map(|owned| owned.id).collect();
+        assert_eq!(ids, [&kept, &all[3], &all[4]].map(digest).into());
+        assert_eq!(session::of_user(&mut tx, eve, T0).await.unwrap().len(), 2);
+        drop(tx);
+        assert_eq!(store.delete_expired().await.unwrap(), 4, "what is over is removed");
+        assert_eq!(store.delete_expired().await.unwrap(), 0);
+    }
+}
+
+on_both! {
+    async fn the_oldest_of_too_many_end(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (ada, eve) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        tx.commit().await.unwrap();
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        // One that does not say when it began counts as the oldest, however long it lives.
+        for (number, person, began, seconds) in [
+            (1, ada, Some(9), 60), (2, ada, Some(10), 60), (3, ada, None, 900), (4, ada, Some(8), 600), (5, eve, Some(1), 60),
+        ] {
+            let mut record = record(number, seconds);
+            record.data.insert(session::USER_ID.to_owned(), json!(person));
+            if let Some(began) = began {
+                record.data.insert("signed_in_at".to_owned(), json!(began));
+            }
+            store.create(&mut record).await.unwrap();
+        }
+        let left = async || {
+            let mut left = Vec::new();
+            for number in 1..=5 {
+                if store.load(&Id(number)).await.unwrap().is_some() {
+                    left.push(number);
+                }
+            }
+            left
+        };
+        for (but, ended, stay) in [(4, 0, vec![1, 2, 3, 4, 5]), (3, 1, vec![1, 2, 4, 5]), (1, 2, vec![2, 5]), (0, 1, vec![5])] {
+            let mut tx = db.db.write().await.unwrap();
+            assert_eq!(session::delete_oldest(&mut tx, ada, but).await.unwrap(), ended);
+            tx.commit().await.unwrap();
+            assert_eq!(left().await, stay);
+        }
     }
 }
 

@@ -26,6 +26,7 @@ on_both! {
             created_at: T0,
             disabled_at: None,
             erased_at: None,
+            sessions_valid_from: None,
         };
         assert_eq!(ada, expected);
         assert_eq!(ada.user(), User { id: first, display_name: "Ada".to_owned(), role: Role::User });
@@ -116,5 +117,23 @@ on_both! {
         let again = user::upsert(&mut tx, &user::NewUser { id: id(), ..new }, after(4)).await.unwrap();
         assert_ne!(again.id, new.id);
         assert!(again.is_active());
+    }
+
+    async fn the_end_of_all_sessions_never_goes_back(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let new = user::NewUser { id: id(), issuer: "i", subject: "s", display_name: "d", email: None };
+        let other = user::NewUser { id: id(), subject: "t", ..new };
+        user::upsert(&mut tx, &new, T0).await.unwrap();
+        let untouched = user::upsert(&mut tx, &other, T0).await.unwrap();
+        // The same moment twice, a clock that is behind, and one that is ahead.
+        for (now, expected) in [(5, 5), (5, 6), (-900, 7), (40, 40)] {
+            let from = user::end_sessions(&mut tx, new.id, after(now)).await.unwrap();
+            assert_eq!(from, after(expected));
+            let row = user::upsert(&mut tx, &new, after(50)).await.unwrap();
+            assert_eq!(row.sessions_valid_from, Some(from));
+            assert_eq!(user::get(&mut tx, new.id).await.unwrap(), Some(row));
+        }
+        user::end_sessions(&mut tx, id(), T0).await.unwrap();
+        assert_eq!(user::get(&mut tx, other.id).await.unwrap(), Some(untouched));
     }
 }

@@ -139,6 +139,29 @@ pub struct Auth {
     pub local: bool,
     /// Whoever comes may make such an account.
     pub sign_up: bool,
+    pub demo: Demo,
+}
+
+/// Whether whoever reaches the server may sign in as a demo user; on loopback addresses only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demo {
+    /// Unless what they connect is real, or a proxy stands in front.
+    Auto,
+    On,
+    Off,
+}
+
+/// Why there is no demo user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDemo {
+    /// `AUTH_DEMO=false`.
+    Disabled,
+    /// Others than this machine may reach the server, or address it by another name.
+    PublicAddress,
+    /// `TRUSTED_PROXIES` says so.
+    Proxy,
+    /// Behind a proxy that nothing tells of, strangers would connect real accounts.
+    RealNango,
 }
 
 #[derive(Clone, Debug)]
@@ -230,6 +253,21 @@ impl Config {
     pub fn is_loopback(&self) -> bool {
         let listens = self.server.listen_addr.ip().to_canonical().is_loopback();
         listens && parse::is_loopback(&self.server.public_url)
+    }
+
+    /// Why nobody may sign in as a demo user; `None` where a request from this machine may.
+    pub fn no_demo(&self) -> Option<NoDemo> {
+        let real = match self.nango_mode() {
+            NangoMode::Real { base_url, .. } => !parse::is_loopback(&base_url),
+            NangoMode::Sandbox | NangoMode::Off(_) => false,
+        };
+        match self.auth.demo {
+            Demo::Off => Some(NoDemo::Disabled),
+            _ if !self.is_loopback() => Some(NoDemo::PublicAddress),
+            Demo::Auto if !self.server.trusted_proxies.is_empty() => Some(NoDemo::Proxy),
+            Demo::Auto if real => Some(NoDemo::RealNango),
+            Demo::Auto | Demo::On => None,
+        }
     }
 
     pub fn nango_mode(&self) -> NangoMode {

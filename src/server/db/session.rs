@@ -34,12 +34,44 @@ struct Raw {
     expires_at: DateTime<Utc>,
 }
 
-const CREATE: &str = "INSERT INTO session (id, data, expires_at, user_id) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (id) DO NOTHING";
+/// What a session must not be less than, of its person's `sessions_valid_from`; NULL for nobody's.
+macro_rules! stamp {
+    () => {
+        "COALESCE(session.user_valid_from, CAST(session.data->>'signed_in_at' AS BIGINT), 0)"
+    };
+}
+
+/// `SELECT` of these columns, of sessions that were not ended together with all the others of their
+/// person while they were being written.
+macro_rules! select_valid {
+    ($columns:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM session LEFT JOIN \"user\" person ON person.id = session.user_id \
+             WHERE (person.sessions_valid_from IS NULL OR ",
+            stamp!(),
+            " >= person.sessions_valid_from) AND ",
+            $rest
+        )
+    };
+}
+
+const CREATE: &str = "INSERT INTO session (id, data, expires_at, user_id, user_valid_from)
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
+/// Not `user_valid_from`: what a slow request has read may be older.
 const SAVE: &str = "UPDATE session SET data = $2, expires_at = $3, user_id = $4 WHERE id = $1";
-const LOAD: &str = "SELECT data, expires_at FROM session WHERE id = $1 AND expires_at > $2";
+const LOAD: &str = select_valid!(
+    "session.data, session.expires_at",
+    "session.id = $1 AND session.expires_at > $2"
+);
 const DELETE: &str = "DELETE FROM session WHERE id = $1";
-const DELETE_EXPIRED: &str = "DELETE FROM session WHERE expires_at <= $1";
+const DELETE_EXPIRED: &str = concat!(
+    "DELETE FROM session WHERE expires_at <= $1 OR EXISTS (SELECT 1 FROM \"user\" person \
+     WHERE person.id = session.user_id AND ",
+    stamp!(),
+    " < person.sessions_valid_from)"
+);
 
 /// How many ids are tried before the store gives up; with 128 random bits a second is never
 /// needed, and a source of randomness that fails must not hang the server.
@@ -50,7 +82,7 @@ impl Store {
         Self { db, clock }
     }
 
-    /// Removes the sessions that have run out, and says how many.
+    /// Removes the sessions that are over, and says how many.
     pub async fn delete_expired(&self) -> Result<u64, DbError> {
         let mut tx = self.db.write().await?;
         let gone = on_db!(&mut tx, c => sqlx::query(DELETE_EXPIRED)
@@ -66,7 +98,7 @@ impl Store {
     async fn create_row(&self, record: &mut Record) -> Result<bool, DbError> {
         let mut tx = self.db.write().await?;
         for _ in 0..TRIES {
-            if write(&mut tx, CREATE, record).await? == 1 {
+            if create(&mut tx, record).await? {
                 tx.commit().await?;
                 return Ok(true);
             }
@@ -77,7 +109,15 @@ impl Store {
 
     async fn save_row(&self, record: &Record) -> Result<(), DbError> {
         let mut tx = self.db.write().await?;
-        write(&mut tx, SAVE, record).await?;
+        on_db!(&mut tx, c => sqlx::query(SAVE)
+            .persistent(false)
+            .bind(hashed(&record.id))
+            .bind(Json(&record.data))
+            .bind(stored(expiry(record)))
+            .bind(owner(record))
+            .execute(c)
+            .await
+            .map(drop))?;
         tx.commit().await
     }
 
@@ -112,18 +152,22 @@ fn hashed(id: &Id) -> String {
     digest(&id.to_string())
 }
 
-async fn write(tx: &mut Tx, sql: &'static str, record: &Record) -> Result<u64, DbError> {
-    let ms = record.expiry_date.unix_timestamp_nanos() / 1_000_000;
-    let expires_at = Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
-    Ok(on_db!(tx, c => sqlx::query(sql)
+async fn create(tx: &mut Tx, record: &Record) -> Result<bool, DbError> {
+    Ok(on_db!(tx, c => sqlx::query(CREATE)
         .persistent(false)
         .bind(hashed(&record.id))
         .bind(Json(&record.data))
-        .bind(stored(expires_at))
+        .bind(stored(expiry(record)))
         .bind(owner(record))
+        .bind(valid_from(record))
         .execute(c)
         .await
-        .map(|done| done.rows_affected()))?)
+        .map(|done| done.rows_affected() == 1))?)
+}
+
+fn expiry(record: &Record) -> Timestamp {
+    let ms = record.expiry_date.unix_timestamp_nanos() / 1_000_000;
+    Timestamp(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
 /// The entry of a session's data that says whose it is.
@@ -131,6 +175,13 @@ pub const USER_ID: &str = "user_id";
 
 fn owner(record: &Record) -> Option<Uuid> {
     record.data.get(USER_ID)?.as_str()?.parse().ok()
+}
+
+/// The entry with the person's `sessions_valid_from` (0: none) as it was when they were let in.
+pub const VALID_FROM: &str = "user_valid_from";
+
+fn valid_from(record: &Record) -> Option<i64> {
+    record.data.get(VALID_FROM)?.as_i64()
 }
 
 /// A session of somebody, without its data.
@@ -149,8 +200,10 @@ struct OwnedRaw {
     expires_at: DateTime<Utc>,
 }
 
-const OF_USER: &str = "SELECT id, data, expires_at FROM session
-    WHERE user_id = $1 AND expires_at > $2 ORDER BY expires_at DESC, id";
+const OF_USER: &str = select_valid!(
+    "session.id, session.data, session.expires_at",
+    "session.user_id = $1 AND session.expires_at > $2 ORDER BY session.expires_at DESC, session.id"
+);
 
 /// The living sessions of a person.
 pub async fn of_user(tx: &mut Tx, user_id: Uuid, now: Timestamp) -> Result<Vec<Owned>, DbError> {
@@ -175,6 +228,41 @@ const DELETE_OF_USER: &str = "DELETE FROM session WHERE user_id = $1 AND id <> $
 /// Ends a person's sessions, but for the one with this digest (none: all of them).
 pub async fn delete_of_user(tx: &mut Tx, user_id: Uuid, but: &str) -> Result<u64, DbError> {
     Ok(on_db!(tx, c => sqlx::query(DELETE_OF_USER)
+        .persistent(false)
+        .bind(user_id)
+        .bind(but)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
+const KEEP: &str = "UPDATE session SET user_valid_from = $3 WHERE user_id = $1 AND id = $2";
+
+/// Lets one session of a person go on where all others end ([`super::user::end_sessions`]).
+pub async fn keep(
+    tx: &mut Tx,
+    user_id: Uuid,
+    id: &str,
+    valid_from: Timestamp,
+) -> Result<(), DbError> {
+    on_db!(tx, c => sqlx::query(KEEP)
+        .persistent(false)
+        .bind(user_id)
+        .bind(id)
+        .bind(valid_from.0)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+const DELETE_OLDEST: &str = "DELETE FROM session WHERE user_id = $1 AND id NOT IN (
+    SELECT id FROM session WHERE user_id = $1
+    ORDER BY COALESCE(CAST(data->>'signed_in_at' AS BIGINT), 0) DESC, expires_at DESC, id LIMIT $2)";
+
+/// Ends a person's sessions but for so many, those that began last. Returns how many were too many.
+pub async fn delete_oldest(tx: &mut Tx, user_id: Uuid, but: i64) -> Result<u64, DbError> {
+    Ok(on_db!(tx, c => sqlx::query(DELETE_OLDEST)
         .persistent(false)
         .bind(user_id)
         .bind(but)

@@ -35,6 +35,8 @@ pub struct Row {
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
     pub erased_at: Option<Timestamp>,
+    /// When all sessions were last ended: whoever was let in before is out.
+    pub sessions_valid_from: Option<Timestamp>,
 }
 
 impl Row {
@@ -63,6 +65,7 @@ struct Raw {
     created_at: DateTime<Utc>,
     disabled_at: Option<DateTime<Utc>>,
     erased_at: Option<DateTime<Utc>>,
+    sessions_valid_from: Option<i64>,
 }
 
 impl TryFrom<Raw> for Row {
@@ -79,6 +82,7 @@ impl TryFrom<Raw> for Row {
             created_at: moment(raw.created_at),
             disabled_at: raw.disabled_at.map(moment),
             erased_at: raw.erased_at.map(moment),
+            sessions_valid_from: raw.sessions_valid_from.map(Timestamp),
         })
     }
 }
@@ -88,7 +92,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, issuer, subject, display_name, email, role, created_at, disabled_at, \
-             erased_at FROM \"user\" ",
+             erased_at, sessions_valid_from FROM \"user\" ",
             $rest
         )
     };
@@ -98,7 +102,8 @@ const UPSERT: &str = r#"INSERT INTO "user" (id, issuer, subject, display_name, e
     VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (issuer, subject) DO UPDATE
     SET display_name = excluded.display_name, email = excluded.email
-    RETURNING id, issuer, subject, display_name, email, role, created_at, disabled_at, erased_at"#;
+    RETURNING id, issuer, subject, display_name, email, role, created_at, disabled_at, erased_at,
+        sessions_valid_from"#;
 
 /// The person's row, made at the first sign-in; later ones bring the name up to date. Look at
 /// [`Row::is_active`] before anybody is let in.
@@ -177,6 +182,23 @@ pub async fn set_disabled(tx: &mut Tx, id: Uuid, since: Option<Timestamp>) -> Re
         .await
         .map(drop))?;
     Ok(())
+}
+
+const END_SESSIONS: &str = r#"UPDATE "user" SET sessions_valid_from =
+        CASE WHEN sessions_valid_from >= $2 THEN sessions_valid_from + 1 ELSE $2 END
+    WHERE id = $1 RETURNING sessions_valid_from"#;
+
+/// Whoever was let in as this person until now is out, also where the session is written only
+/// later. Returns what a session must carry to go on. It never stands still nor goes back, whatever
+/// the clocks of several instances say: what was read before is always less.
+pub async fn end_sessions(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<Timestamp, DbError> {
+    let from: Option<i64> = on_db!(tx, c => sqlx::query_scalar(END_SESSIONS)
+        .persistent(false)
+        .bind(id)
+        .bind(now.0)
+        .fetch_optional(c)
+        .await)?;
+    Ok(from.map_or(now, Timestamp))
 }
 
 const ERASE: &str = r#"UPDATE "user" SET issuer = 'erased', subject = $2, display_name = 'Erased',

@@ -15,7 +15,7 @@ use super::{
     body::FormBody,
     pages,
     problem::ApiError,
-    session::{FormSignedIn, SignedIn, digest, unavailable},
+    session::{FormSignedIn, SignedIn, digest, set_valid_from, unavailable},
 };
 use crate::server::{services::Services, state::AppState};
 
@@ -47,8 +47,9 @@ async fn password(
         .change_password(user, &form.present, &form.new, &this)
         .await
     {
-        Ok(()) => {
+        Ok(from) => {
             // The session goes on, and whoever knew its id does not.
+            set_valid_from(session, from).await?;
             session.cycle_id().await.map_err(unavailable)?;
             Ok(Redirect::to("/account?done=password").into_response())
         }
@@ -75,7 +76,7 @@ async fn end_sessions(
     if form.id == "others" {
         services.sessions.end_others(&user, &this).await?;
     } else if form.id == this {
-        services.sessions.sign_out(&user, &this).await?;
+        services.sessions.sign_out(user.id, &this).await?;
         session.flush().await.map_err(unavailable)?;
         return Ok(Redirect::to("/sign-in").into_response());
     } else {

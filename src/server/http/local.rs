@@ -42,8 +42,8 @@ async fn sign_in(
 ) -> Result<Response, ApiError> {
     let local = &state.services.local;
     match local.sign_in(&form.email, &form.password).await {
-        Ok(user) => {
-            begin(&session, &user, state.services.accounts.now()).await?;
+        Ok(entered) => {
+            begin(&session, &entered, &state.services).await?;
             Ok(Redirect::to(local_path(&form.next)).into_response())
         }
         Err(error) => {
@@ -75,8 +75,8 @@ async fn sign_up(
         password: form.password,
     };
     match state.services.local.sign_up(&new).await {
-        Ok(user) => {
-            begin(&session, &user, state.services.accounts.now()).await?;
+        Ok(entered) => {
+            begin(&session, &entered, &state.services).await?;
             Ok(Redirect::to(local_path(&form.next)).into_response())
         }
         Err(error) if state.services.local.is_sign_up_open() => {

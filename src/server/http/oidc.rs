@@ -87,8 +87,8 @@ async fn callback(
     session.insert(WAITING, all).await.map_err(unavailable)?;
     session.save().await.map_err(unavailable)?;
     match services.oidc.finish(&pending, answer).await {
-        Ok(user) => {
-            begin(&session, &user, services.accounts.now()).await?;
+        Ok(entered) => {
+            begin(&session, &entered, &services).await?;
             Ok(Redirect::to(local_path(&pending.next)).into_response())
         }
         Err(error) => explain(&session, error).await,

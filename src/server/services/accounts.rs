@@ -1,6 +1,6 @@
 //! Who a person is. The first form of signing in: one demo user, on loopback addresses only.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -16,12 +16,40 @@ use crate::{
 #[derive(Clone)]
 pub struct Accounts(pub(super) Arc<Core>);
 
+/// Somebody who was let in just now; their session is still to be written.
+#[derive(Clone, Debug)]
+pub struct Entered {
+    pub user: User,
+    /// The person's `sessions_valid_from` as their own row said it when they were let in (0: none).
+    /// Whatever ends their sessions before this one is written, ends it too.
+    pub valid_from: Timestamp,
+}
+
+impl Entered {
+    /// Whoever this row is, unless an operator has closed the door.
+    pub fn of(row: &Row) -> Result<Self, ServiceError> {
+        Ok(Self {
+            user: admitted(row)?,
+            valid_from: row.sessions_valid_from.unwrap_or(Timestamp(0)),
+        })
+    }
+}
+
 impl Accounts {
     /// The demo user, made on first sight. `loopback` says whether the request itself came to and
     /// from a loopback address: a proxy in front of a loopback listener must not open this door.
     /// `name` tells several demo users apart.
-    pub async fn demo(&self, loopback: bool, name: &str) -> Result<User, ServiceError> {
-        if !self.0.demo || !loopback {
+    pub async fn demo(&self, loopback: bool, name: &str) -> Result<Entered, ServiceError> {
+        if !self.0.demo {
+            return Err(Problem::new(
+                403,
+                "demo_unavailable",
+                "There is no demo user here.",
+                "Choose another way on the sign-in page.",
+            )
+            .into());
+        }
+        if !loopback {
             return Err(Problem::new(
                 403,
                 "demo_unavailable",
@@ -38,27 +66,31 @@ impl Accounts {
             display_name: if name == "demo" { "Ada Demo" } else { name },
             email: None,
         };
-        let user = self.enter(&mut tx, &new).await?;
+        let entered = self.enter(&mut tx, &new).await?;
         tx.commit().await?;
-        Ok(user)
+        Ok(entered)
     }
 
     /// Somebody has proved who they are, whichever way: their row is made or brought up to date,
     /// and they are let in unless an operator has closed the door.
-    pub(super) async fn enter(&self, tx: &mut Tx, new: &NewUser<'_>) -> Result<User, ServiceError> {
+    pub(super) async fn enter(
+        &self,
+        tx: &mut Tx,
+        new: &NewUser<'_>,
+    ) -> Result<Entered, ServiceError> {
         let row = user::upsert(tx, new, self.0.clock.now()).await?;
-        let user = admitted(&row)?;
-        audit::account(&self.0, tx, "sign_in", user.id).await?;
-        Ok(user)
+        let entered = Entered::of(&row)?;
+        audit::account(&self.0, tx, "sign_in", row.id).await?;
+        Ok(entered)
     }
 
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// Days since 1970, for what happens once a day.
-    pub fn today(&self) -> i64 {
-        self.0.clock.now().0 / 86_400_000
+    /// How long a session lives without being used.
+    pub fn session_idle(&self) -> Duration {
+        self.0.session_idle
     }
 
     /// Whether somebody who signed in then need not sign in again yet.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     ServiceError,
-    accounts::Accounts,
+    accounts::{Accounts, Entered},
     audit,
     core::Core,
     password_rules as rules, passwords, sessions,
@@ -19,12 +19,12 @@ use super::{
 use crate::{
     domain::{
         problem::{FieldError, Problem},
+        timestamp::Timestamp,
         user::User,
     },
     server::db::{
         Tx,
         local_account::{self, Row},
-        session,
         user::{self, NewUser},
     },
 };
@@ -49,7 +49,7 @@ impl Local {
         &self,
         email: &str,
         password: &SecretString,
-    ) -> Result<User, ServiceError> {
+    ) -> Result<Entered, ServiceError> {
         let core = &*self.0;
         if !core.local.on {
             return Err(off().into());
@@ -94,7 +94,7 @@ impl Local {
         account: &Row,
         password: &SecretString,
         keys: &Keys,
-    ) -> Result<User, ServiceError> {
+    ) -> Result<Entered, ServiceError> {
         let core = &*self.0;
         let better = if passwords::is_outdated(&account.password_hash) {
             // Where there is no place to hash it now, there is at the next sign-in.
@@ -118,13 +118,13 @@ impl Local {
             email: row.email.as_deref(),
         };
         let accounts = Accounts(self.0.clone());
-        let user = accounts.enter(&mut tx, &person).await?;
+        let entered = accounts.enter(&mut tx, &person).await?;
         throttle::succeeded(&mut tx, keys).await?;
         if let Some(better) = better {
-            local_account::rehash(&mut tx, user.id, &better).await?;
+            local_account::rehash(&mut tx, account.user_id, &better).await?;
         }
         tx.commit().await?;
-        Ok(user)
+        Ok(entered)
     }
 
     /// The refusal. Whether there is such an account is said nowhere but in its own audit log.
@@ -150,7 +150,7 @@ impl Local {
     }
 
     /// Makes an account for whoever asks, and lets them in.
-    pub async fn sign_up(&self, new: &NewAccount) -> Result<User, ServiceError> {
+    pub async fn sign_up(&self, new: &NewAccount) -> Result<Entered, ServiceError> {
         let core = &*self.0;
         if !self.is_sign_up_open() {
             return Err(sign_up_refused().into());
@@ -163,7 +163,7 @@ impl Local {
             return Err(sign_up_refused().into());
         };
         tx.commit().await?;
-        Ok(person.user())
+        Entered::of(&person)
     }
 
     /// Makes an account for somebody else, as an operator does.
@@ -218,14 +218,14 @@ impl Local {
     }
 
     /// Gives a signed-in person another password, and ends all their other sessions. `session` is
-    /// the digest of the one that stays.
+    /// the digest of the one that stays; what comes back is its new [`sessions::VALID_FROM`].
     pub async fn change_password(
         &self,
         person: &User,
         present: &SecretString,
         new: &SecretString,
         session: &str,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Timestamp, ServiceError> {
         let core = &*self.0;
         let mut tx = core.db.read().await?;
         let account = local_account::of_user(&mut tx, person.id).await?;
@@ -250,11 +250,11 @@ impl Local {
         if local_account::of_user(&mut tx, person.id).await?.as_ref() != Some(&account) {
             return Err(super::error::input_invalid(vec![present_wrong()]).into());
         }
-        set_password(core, &mut tx, person.id, &hash, session).await?;
+        let from = set_password(core, &mut tx, person.id, &hash, session).await?;
         throttle::succeeded(&mut tx, &keys).await?;
         tx.commit().await?;
         sessions::publish(core, person.id);
-        Ok(())
+        Ok(from)
     }
 
     /// Gives somebody another password, as an operator does, and ends all their sessions.
@@ -302,12 +302,11 @@ async fn set_password(
     user_id: Uuid,
     hash: &str,
     session: &str,
-) -> Result<(), ServiceError> {
+) -> Result<Timestamp, ServiceError> {
     local_account::set_password(tx, user_id, hash, core.clock.now()).await?;
-    session::delete_of_user(tx, user_id, session).await?;
-    sessions::announce(tx, user_id).await?;
+    let (_, from) = sessions::end_all(core, tx, user_id, session).await?;
     audit::account(core, tx, "password_changed", user_id).await?;
-    Ok(())
+    Ok(from)
 }
 
 /// The e-mail address as it is kept, where nothing is wrong with any field.

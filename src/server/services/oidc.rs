@@ -6,9 +6,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{ServiceError, accounts::Accounts, core::Core, dictionary, tokens::NOBODYS_NAME};
+use super::{
+    ServiceError,
+    accounts::{Accounts, Entered},
+    core::Core,
+    dictionary,
+    tokens::NOBODYS_NAME,
+};
 use crate::{
-    domain::{page::SignInProvider, problem::Problem, timestamp::Timestamp, user::User},
+    domain::{page::SignInProvider, problem::Problem, timestamp::Timestamp},
     server::{
         clock,
         db::user::NewUser,
@@ -104,7 +110,7 @@ impl Oidc {
     }
 
     /// Lets the person in that the provider names.
-    pub async fn finish(&self, pending: &Pending, answer: Answer) -> Result<User, ServiceError> {
+    pub async fn finish(&self, pending: &Pending, answer: Answer) -> Result<Entered, ServiceError> {
         let provider = self.provider(&pending.provider)?;
         let refused = |refused: Refused| told(provider, &refused);
         let iss = answer.iss.as_deref();
@@ -119,10 +125,10 @@ impl Oidc {
             verifier: pending.verifier.clone(),
         };
         let person = provider.finish(code.map_err(refused)?, &secrets).await;
-        self.enter(&person.map_err(refused)?).await
+        self.enter(pending, &person.map_err(refused)?).await
     }
 
-    async fn enter(&self, person: &Person) -> Result<User, ServiceError> {
+    async fn enter(&self, pending: &Pending, person: &Person) -> Result<Entered, ServiceError> {
         let email = person.email.as_deref();
         let name = person.name.as_deref().or(email);
         let new = NewUser {
@@ -133,9 +139,14 @@ impl Oidc {
             email,
         };
         let mut tx = self.0.db.write().await?;
-        let user = Accounts(self.0.clone()).enter(&mut tx, &new).await?;
+        let entered = Accounts(self.0.clone()).enter(&mut tx, &new).await?;
+        // The provider may have been asked minutes ago. All sessions were ended since: so is this way
+        // to another one.
+        if pending.since < entered.valid_from.0 {
+            return Err(lost(&pending.provider).into());
+        }
         tx.commit().await?;
-        Ok(user)
+        Ok(entered)
     }
 
     fn provider(&self, id: &str) -> Result<&Provider, Problem> {

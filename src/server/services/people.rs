@@ -11,7 +11,7 @@ use crate::{
         user::{Person, Role},
     },
     server::db::{
-        Tx, local_account, session,
+        Tx, local_account,
         user::{self, Row},
     },
 };
@@ -61,8 +61,7 @@ impl People {
             user::set_disabled(&mut tx, id, Some(core.clock.now())).await?;
             audit::account_by(core, &mut tx, "user_disabled", id, by).await?;
         }
-        session::delete_of_user(&mut tx, id, "").await?;
-        sessions::announce(&mut tx, id).await?;
+        sessions::end_all(core, &mut tx, id, "").await?;
         let row = get(&mut tx, id).await?;
         tx.commit().await?;
         sessions::publish(core, id);

@@ -191,6 +191,8 @@ async fn forget(
     for gone in deleted {
         owed_deletion::forget(&mut tx, gone).await?;
     }
+    // A sign-in that is being answered leaves nothing behind either.
+    user::end_sessions(&mut tx, id, now).await?;
     let erased = Erased {
         at_nango: 0,
         connections: connection::erase_of_user(&mut tx, id, now).await?,

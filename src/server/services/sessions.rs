@@ -10,7 +10,7 @@ use super::{ServiceError, audit, core::Core, place};
 use crate::{
     domain::{page::SessionLine, timestamp::Timestamp, user::User},
     server::{
-        db::{DbError, Tx, notify, session},
+        db::{DbError, Tx, notify, session, user},
         live::Message,
     },
 };
@@ -18,11 +18,18 @@ use crate::{
 /// How a session is named: never by the cookie's value, which would open it.
 pub use crate::server::db::session::digest;
 
+/// The entry that decides whether what ends all sessions of the person ends this one too. It is not
+/// a time of its own: how long a session lasts is counted from [`SIGNED_IN_AT`].
+pub use crate::server::db::session::VALID_FROM;
+
 /// Entries of a session's data, written when it begins: when (milliseconds since 1970), from which
 /// address, with which program. They end with the session.
 pub const SIGNED_IN_AT: &str = "signed_in_at";
 pub const ADDRESS: &str = "address";
 pub const USER_AGENT: &str = "user_agent";
+
+/// So many sessions has a person at the most.
+const MOST: i64 = 100;
 
 #[derive(Clone)]
 pub struct Sessions(pub(super) Arc<Core>);
@@ -38,36 +45,48 @@ impl Sessions {
         Ok(lines)
     }
 
-    /// Ends one of a person's sessions; one that is not theirs, or is over, stays as it is.
-    pub async fn end(&self, person: &User, digest: &str) -> Result<(), ServiceError> {
-        self.end_one(person, digest, "sessions_ended").await
-    }
-
-    /// Ends the session that asks for it.
-    pub async fn sign_out(&self, person: &User, this: &str) -> Result<(), ServiceError> {
-        self.end_one(person, this, "sign_out").await
-    }
-
-    async fn end_one(&self, person: &User, digest: &str, action: &str) -> Result<(), ServiceError> {
+    /// So that nobody's pile up without end: of those a person has, the latest stay, and there is
+    /// room for one more.
+    pub async fn make_room(&self, person: &User) -> Result<(), ServiceError> {
         let mut tx = self.0.db.write().await?;
-        if !session::delete_one(&mut tx, person.id, digest).await? {
+        if session::delete_oldest(&mut tx, person.id, MOST - 1).await? == 0 {
             return Ok(());
         }
-        audit::account(&self.0, &mut tx, action, person.id).await?;
         announce(&mut tx, person.id).await?;
         tx.commit().await?;
         publish(&self.0, person.id);
         Ok(())
     }
 
+    /// Ends one of a person's sessions; one that is not theirs, or is over, stays as it is.
+    pub async fn end(&self, person: &User, digest: &str) -> Result<(), ServiceError> {
+        self.end_one(person.id, digest, "sessions_ended").await
+    }
+
+    /// Ends the session that asks for it, or that another one takes the place of.
+    pub async fn sign_out(&self, person: Uuid, this: &str) -> Result<(), ServiceError> {
+        self.end_one(person, this, "sign_out").await
+    }
+
+    async fn end_one(&self, person: Uuid, digest: &str, action: &str) -> Result<(), ServiceError> {
+        let mut tx = self.0.db.write().await?;
+        if !session::delete_one(&mut tx, person, digest).await? {
+            return Ok(());
+        }
+        audit::account(&self.0, &mut tx, action, person).await?;
+        announce(&mut tx, person).await?;
+        tx.commit().await?;
+        publish(&self.0, person);
+        Ok(())
+    }
+
     /// Ends all of a person's sessions but this one.
     pub async fn end_others(&self, person: &User, this: &str) -> Result<(), ServiceError> {
         let mut tx = self.0.db.write().await?;
-        if session::delete_of_user(&mut tx, person.id, this).await? == 0 {
-            return Ok(());
+        let (ended, _) = end_all(&self.0, &mut tx, person.id, this).await?;
+        if ended > 0 {
+            audit::account(&self.0, &mut tx, "sessions_ended", person.id).await?;
         }
-        audit::account(&self.0, &mut tx, "sessions_ended", person.id).await?;
-        announce(&mut tx, person.id).await?;
         tx.commit().await?;
         publish(&self.0, person.id);
         Ok(())
@@ -95,6 +114,23 @@ fn entry<'d>(data: &'d HashMap<String, Value>, name: &str) -> Option<&'d Value> 
 pub struct SessionsEnded {
     /// Of this person. Which sessions is not said: each stream looks for itself.
     pub sessions_ended: Uuid,
+}
+
+/// Ends all of a person's sessions, but for the one with this digest, and with them whatever is
+/// being let in at this moment and has no session yet. Returns how many there were, and what
+/// [`VALID_FROM`] is now.
+pub async fn end_all(
+    core: &Core,
+    tx: &mut Tx,
+    user_id: Uuid,
+    but: &str,
+) -> Result<(u64, Timestamp), DbError> {
+    // First, since it holds the person's row: whoever is being let in waits, or is out.
+    let from = user::end_sessions(tx, user_id, core.clock.now()).await?;
+    let ended = session::delete_of_user(tx, user_id, but).await?;
+    session::keep(tx, user_id, but, from).await?;
+    announce(tx, user_id).await?;
+    Ok((ended, from))
 }
 
 /// Tells the other instances that sessions of a person have ended.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     ServiceError,
-    accounts::{self, Accounts},
+    accounts::{self, Accounts, Entered},
     audit,
     core::Core,
 };
@@ -45,11 +45,15 @@ impl Tokens {
         Ok((user, verified.expires_at))
     }
 
-    /// The token was exchanged for a session.
-    pub async fn signed_in(&self, user: &User) -> Result<(), ServiceError> {
+    /// The token of this person is exchanged for a session.
+    pub async fn signed_in(&self, user: &User) -> Result<Entered, ServiceError> {
         let mut tx = self.0.db.write().await?;
+        user::lock(&mut tx, user.id).await?;
+        let row = user::get(&mut tx, user.id).await?.ok_or_else(refused)?;
+        let entered = Entered::of(&row)?;
         audit::account(&self.0, &mut tx, "sign_in", user.id).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(entered)
     }
 
     /// Whether a page of this origin may post a token here.
@@ -85,7 +89,7 @@ impl Tokens {
         let user = if known.is_some() {
             accounts::admitted(&user::upsert(&mut tx, &new, self.0.clock.now()).await?)?
         } else {
-            Accounts(self.0.clone()).enter(&mut tx, &new).await?
+            Accounts(self.0.clone()).enter(&mut tx, &new).await?.user
         };
         tx.commit().await?;
         Ok(user)

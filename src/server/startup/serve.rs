@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use crate::server::{
-    config::{self, Config},
+    config::{self, Config, Demo, NoDemo},
     state::{Rate, Web},
 };
 
@@ -51,6 +51,33 @@ impl Default for Limits {
             next_head: Duration::from_secs(75),
             head: 32 * 1024,
         }
+    }
+}
+
+/// What whoever runs the server should know of the ways in.
+pub fn say_what_is_open(config: &Config) {
+    match config.no_demo() {
+        None => tracing::info!(
+            "whoever reaches this address may sign in as a demo user; before a proxy stands in front of it, set PUBLIC_URL or AUTH_DEMO=false"
+        ),
+        Some(NoDemo::RealNango) => tracing::info!(
+            "there is no demo user, since what people connect is real; AUTH_DEMO=true lets in whoever reaches this address, for a computer of your own"
+        ),
+        Some(NoDemo::Proxy) => tracing::info!(
+            "there is no demo user, since TRUSTED_PROXIES says that a proxy stands in front"
+        ),
+        Some(NoDemo::PublicAddress) if config.auth.demo == Demo::On => tracing::warn!(
+            "AUTH_DEMO is true, and still there is no demo user: LISTEN_ADDR or PUBLIC_URL is no loopback address"
+        ),
+        Some(NoDemo::PublicAddress | NoDemo::Disabled) => {}
+    }
+    if !config.is_loopback()
+        && config.server.public_url.scheme() == "https"
+        && config.server.trusted_proxies.is_empty()
+    {
+        tracing::warn!(
+            "PUBLIC_URL is https, so a proxy stands in front, and TRUSTED_PROXIES does not name it: everybody counts as one address, in the limits, for wrong passwords and in the audit log"
+        );
     }
 }
 

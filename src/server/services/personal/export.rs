@@ -104,6 +104,7 @@ pub async fn export(db: &Db, clock: &Clock, id: Uuid) -> Result<Value, PersonalE
             "created_at": row.created_at,
             "disabled_at": row.disabled_at,
             "erased_at": row.erased_at,
+            "sessions_valid_from": row.sessions_valid_from,
         },
         "local_account": local.map(|local| json!({
             "email": local.email,
