@@ -53,6 +53,7 @@ mod reference;
 mod secrets;
 mod sign_in;
 mod socket;
+mod start;
 mod tokens;
 mod user_command;
 mod web;

@@ -71,6 +71,15 @@ pub fn web(config: &Config) -> Web {
     }
 }
 
+/// Whether there is a proxy that nobody has named, so that everybody seems to come from its address:
+/// with https a proxy stands in front, as Patchbay speaks HTTP.
+pub fn proxy_is_unnamed(config: &Config) -> bool {
+    let server = &config.server;
+    server.public_url.scheme() == "https"
+        && server.trusted_proxies.is_empty()
+        && !config.is_loopback()
+}
+
 /// Serves until `end`, then waits for the requests that are under way.
 pub async fn serve(
     listener: TcpListener,
@@ -156,4 +165,29 @@ async fn answer(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     router.oneshot(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_nobody_has_named_is_noticed() {
+        for (public_url, proxies, expected) in [
+            ("https://patchbay.example", "", true),
+            ("https://patchbay.example", "10.0.0.1", false),
+            ("http://patchbay.example", "", false),
+            ("https://localhost", "", false),
+            ("", "", false),
+        ] {
+            let env = |name: &str| match name {
+                "PUBLIC_URL" => Some(public_url.to_owned()),
+                "TRUSTED_PROXIES" => Some(proxies.to_owned()),
+                _ => None,
+            };
+            let config = Config::read("", &env).unwrap();
+            let found = proxy_is_unnamed(&config);
+            assert_eq!(found, expected, "{public_url} {proxies}");
+        }
+    }
 }
