@@ -68,8 +68,8 @@ wait_for() {
 # minute. Too many of them are a 503, and that is no failure of the server. Nor is a 429, which
 # would be the answer to most of this.
 cd "$folder"
-env -i PATH="$PATH" "$binary" sandbox --listen "127.0.0.1:$sandbox_port" --key "$key" \
-  --state "$folder/sandbox.json" --unlimited >"$folder/sandbox.log" 2>&1 &
+env -i PATH="$PATH" SANDBOX_SECRET_KEY="$key" "$binary" sandbox \
+  --listen "127.0.0.1:$sandbox_port" --state "$folder/sandbox.json" --unlimited >"$folder/sandbox.log" 2>&1 &
 started+=($!)
 wait_for "http://127.0.0.1:$sandbox_port/" $!
 env -i PATH="$PATH" DATABASE_URL="$folder/patchbay.db" LISTEN_ADDR="127.0.0.1:$port" \

@@ -61,11 +61,13 @@ class Bench {
     self.product = `http://127.0.0.1:${(self.server.address() as AddressInfo).port}`;
     const port = await freePort();
     self.nango = `http://127.0.0.1:${port}`;
-    const args = ["sandbox", "--listen", `127.0.0.1:${port}`, "--key", self.key];
+    const args = ["sandbox", "--listen", `127.0.0.1:${port}`];
     const kept = ["--state", join(self.dir, "sandbox.json"), "--unlimited"];
     const hook = ["--webhook-url", `${self.product}/hook`, "--allow-loopback-webhooks"];
-    const signed = ["--webhook-signing-key", self.signingKey];
-    self.sandbox = new Running([...args, ...kept, ...hook, ...signed], self.dir, {});
+    self.sandbox = new Running([...args, ...kept, ...hook], self.dir, {
+      SANDBOX_SECRET_KEY: self.key,
+      NANGO_WEBHOOK_SIGNING_KEY: self.signingKey,
+    });
     await self.sandbox.start(`${self.nango}/health`);
     return self;
   }

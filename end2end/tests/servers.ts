@@ -127,7 +127,6 @@ export class Installation {
     const signingKey = self.secrets["the signing key"];
     const hook = [
       ...["--webhook-url", `${self.url}/api/v1/webhooks/nango`],
-      ...["--webhook-signing-key", signingKey],
       "--allow-loopback-webhooks",
     ];
     self.sandbox = new Running(
@@ -135,13 +134,12 @@ export class Installation {
         "sandbox",
         ...["--listen", `127.0.0.1:${sandboxPort}`],
         ...["--state", join(self.dir, "sandbox.json")],
-        ...["--key", self.key],
         // The tests of a worker are quicker than any person.
         "--unlimited",
         ...(wish.webhooks ? hook : []),
       ],
       self.dir,
-      manifests,
+      { SANDBOX_SECRET_KEY: self.key, NANGO_WEBHOOK_SIGNING_KEY: signingKey, ...manifests },
     );
     self.server = new Running(["serve"], self.dir, {
       LISTEN_ADDR: `127.0.0.1:${port}`,

@@ -12,7 +12,6 @@ use std::{
 };
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use secrecy::SecretString;
 use url::Url;
 
 mod audit;
@@ -70,6 +69,8 @@ struct Settings {
     config: Option<PathBuf>,
 }
 
+/// No argument holds a key: the list of processes shows them to everybody on the machine. Keys come
+/// from the environment or the file.
 #[derive(Debug, Args)]
 struct SandboxArgs {
     #[command(flatten)]
@@ -80,18 +81,12 @@ struct SandboxArgs {
     /// Where to keep its connections
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// The secret key it asks for
-    #[arg(long, value_name = "KEY")]
-    key: Option<SecretString>,
-    /// Send webhooks there
+    /// Send webhooks there, signed with NANGO_WEBHOOK_SIGNING_KEY [default: the secret key]
     #[arg(long, value_name = "URL")]
     webhook_url: Option<Url>,
     /// Send each webhook there too
     #[arg(long, value_name = "URL", requires = "webhook_url")]
     webhook_secondary_url: Option<Url>,
-    /// What webhooks are signed with [default: the secret key]
-    #[arg(long, value_name = "KEY", requires = "webhook_url")]
-    webhook_signing_key: Option<SecretString>,
     /// Send webhooks to this machine and to private addresses too, which Nango refuses
     #[arg(long, requires = "webhook_url")]
     allow_loopback_webhooks: bool,
@@ -121,13 +116,10 @@ impl SandboxArgs {
         if let Some(state) = self.state {
             config.sandbox.state_file = state;
         }
-        if let Some(key) = self.key {
-            config.sandbox.secret_key = key;
-        }
         config.sandbox.webhook = self.webhook_url.map(|url| SandboxWebhook {
             url,
             secondary_url: self.webhook_secondary_url,
-            signing_key: self.webhook_signing_key,
+            signing_key: config.nango.webhook_signing_key.clone(),
             allow_loopback: self.allow_loopback_webhooks,
         });
         config.sandbox.unlimited = self.unlimited;
@@ -349,12 +341,8 @@ mod tests {
             "127.0.0.1:4000",
             "--state",
             "/tmp/s.json",
-            "--key",
-            "k1",
             "--webhook-url",
             "http://127.0.0.1:3000/hook",
-            "--webhook-signing-key",
-            "k2",
             "--allow-loopback-webhooks",
             "--unlimited",
         ])
@@ -362,12 +350,15 @@ mod tests {
         let Some(Command::Sandbox(args)) = cli.command else {
             panic!("not the sandbox");
         };
-        let shown = format!("{args:?}");
-        assert!(!shown.contains("k1") && !shown.contains("k2"));
         assert_eq!(args.settings.config, Some(PathBuf::from("other.toml")));
         let empty = std::env::temp_dir().join("patchbay-cli-empty.toml");
         std::fs::write(&empty, "").unwrap();
-        let mut config = Config::load(Some(&empty), &|_| None).unwrap();
+        let env = |name: &str| match name {
+            "SANDBOX_SECRET_KEY" => Some("k1".to_owned()),
+            "NANGO_WEBHOOK_SIGNING_KEY" => Some("k2".to_owned()),
+            _ => None,
+        };
+        let mut config = Config::load(Some(&empty), &env).unwrap();
         args.apply(&mut config);
         assert_eq!(config.sandbox.listen_addr.to_string(), "127.0.0.1:4000");
         assert_eq!(config.sandbox.state_file, PathBuf::from("/tmp/s.json"));
@@ -377,8 +368,35 @@ mod tests {
         assert_eq!(webhook.url.as_str(), "http://127.0.0.1:3000/hook");
         assert_eq!(webhook.signing_key.unwrap().expose_secret(), "k2");
         assert!(webhook.allow_loopback && webhook.secondary_url.is_none());
-        let alone = ["patchbay", "sandbox", "--webhook-signing-key", "k2"];
-        assert!(Cli::try_parse_from(alone).is_err(), "a key for no address");
+        let alone = ["patchbay", "sandbox", "--allow-loopback-webhooks"];
+        assert!(Cli::try_parse_from(alone).is_err(), "for no address");
+    }
+
+    /// Each command with those below it.
+    fn arguments(command: &clap::Command, found: &mut Vec<String>) {
+        let takes = command.get_arguments().filter(|argument| {
+            argument
+                .get_num_args()
+                .is_some_and(|number| number.takes_values())
+        });
+        found.extend(takes.map(|argument| argument.get_id().to_string()));
+        for below in command.get_subcommands() {
+            arguments(below, found);
+        }
+    }
+
+    #[test]
+    fn no_argument_holds_a_secret() {
+        let mut command = Cli::command();
+        command.build();
+        let mut found = Vec::new();
+        arguments(&command, &mut found);
+        assert!(found.iter().any(|name| name == "webhook_url"), "{found:?}");
+        let secret = |name: &&String| {
+            let words = ["key", "secret", "password", "token"];
+            words.iter().any(|word| name.contains(word))
+        };
+        assert_eq!(found.iter().find(secret), None, "`ps` shows it");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 use super::{
     clock::Clock,
     config::Config,
-    db::{Db, DbError, connector, lease as lease_row, notify, session},
+    db::{Db, DbError, notify, session},
     doctor, http,
     identity::Identity,
     live::Hub,
@@ -19,7 +19,7 @@ use super::{
     nango::NangoError,
     sandbox,
     services::{
-        ServiceError, Services,
+        Services,
         core::{Core, LocalSettings, Nango},
         fields, integrations, lease, passwords,
         personal::PersonalError,
@@ -31,6 +31,7 @@ use super::{
 use crate::domain::problem::Problem;
 
 pub mod audit;
+mod database;
 mod identity;
 mod nango;
 pub mod people;
@@ -98,9 +99,9 @@ impl App {
 /// Builds everything but the listener: database (migrated), services, background work, router.
 pub async fn build(config: &Config, clock: Clock) -> Result<App, StartError> {
     let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
-    migrate_database(config).await?;
+    database::migrate(config).await?;
     let db = Db::connect(config.database.url.expose_secret()).await?;
-    sync_connectors(&db, &registry, &clock).await?;
+    database::sync_connectors(&db, &registry, &clock).await?;
     let mut background = JoinSet::new();
     let nango = nango::connect(config, &registry, &clock, &mut background).await?;
     let core = assemble(
@@ -159,7 +160,7 @@ async fn start(
     mut background: JoinSet<()>,
 ) -> Result<App, StartError> {
     let services = Services::new(core.clone());
-    take_lease(&core).await?;
+    database::take_lease(&core).await?;
     background.spawn(lease::keep(core.clone()));
     background.spawn(reconcile::keep(core.clone()));
     background.spawn(integrations::keep_fresh(core.clone()));
@@ -167,7 +168,7 @@ async fn start(
     background.spawn(seal::keep(core.clone()));
     background.spawn(watch::run(core.clone()));
     background.spawn(watch::run_late(core.clone()));
-    let direct = direct(config, &db).await?;
+    let direct = database::direct(config, &db).await?;
     if let Some(listener) = notify::listener(&direct).await? {
         background.spawn(listen(listener, services.clone()));
     }
@@ -180,7 +181,7 @@ async fn start(
         leptos: leptos_options(),
         web,
     };
-    let router = http::router(state).layer(sessions(config, store, https));
+    let router = http::router(state, sessions(config, store, https));
     Ok(App {
         router,
         services,
@@ -231,7 +232,7 @@ pub async fn sandbox(config: Config) -> Result<(), StartError> {
 
 /// `patchbay migrate`
 pub async fn migrate(config: Config) -> Result<(), StartError> {
-    migrate_database(&config).await?;
+    database::migrate(&config).await?;
     tracing::info!("migrated");
     Ok(())
 }
@@ -248,67 +249,6 @@ pub async fn doctor(config: &Config) -> Result<doctor::Report, ManifestErrors> {
         tracing::warn!(%error, "the sandbox's state stays as it was");
     }
     Ok(report)
-}
-
-/// The database of a server that has run before: a command makes none.
-async fn existing(config: &Config) -> Result<Db, StartError> {
-    let url = config.database.url.expose_secret();
-    let Some(db) = Db::open_existing(url).await? else {
-        return Err(StartError::NoDatabase);
-    };
-    db.close().await;
-    Ok(Db::connect(url).await?)
-}
-
-/// Migrations and LISTEN go past a pooler, where there is one.
-async fn direct(config: &Config, db: &Db) -> Result<Db, DbError> {
-    match &config.database.direct_url {
-        Some(url) => Db::connect(url.expose_secret()).await,
-        None => Ok(db.clone()),
-    }
-}
-
-async fn migrate_database(config: &Config) -> Result<(), DbError> {
-    let url = config.database.direct_url.as_ref();
-    let url = url.unwrap_or(&config.database.url);
-    let db = Db::connect(url.expose_secret()).await?;
-    db.migrate().await?;
-    db.close().await;
-    Ok(())
-}
-
-/// An SQLite file has one server: whoever held the lease before is gone. On PostgreSQL another
-/// instance may hold it, or a dead one for some seconds more.
-async fn take_lease(core: &Core) -> Result<(), StartError> {
-    if matches!(core.db, Db::Sqlite(_)) {
-        let mut tx = core.db.write().await?;
-        lease_row::clear(&mut tx).await?;
-        tx.commit().await?;
-    }
-    match lease::renew(core).await {
-        Ok(_) => Ok(()),
-        Err(ServiceError::Db(error)) => Err(error.into()),
-        Err(error) => {
-            tracing::warn!(%error, "the lease is taken later");
-            Ok(())
-        }
-    }
-}
-
-async fn sync_connectors(db: &Db, registry: &Registry, clock: &Clock) -> Result<(), DbError> {
-    let connectors: Vec<connector::NewConnector> = registry
-        .all()
-        .iter()
-        .map(|manifest| connector::NewConnector {
-            id: manifest.id(),
-            slug: manifest.slug.clone(),
-            name: manifest.name.clone(),
-            enabled: manifest.nango.enabled,
-        })
-        .collect();
-    let mut tx = db.write().await?;
-    connector::sync(&mut tx, &connectors, clock.now()).await?;
-    tx.commit().await
 }
 
 /// The session's cookie: HttpOnly, SameSite=Lax; under https Secure and bound to this very host.

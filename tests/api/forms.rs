@@ -1,5 +1,6 @@
 //! Forms without scripts: what they lead to where something is refused or Nango does not answer.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::{
@@ -95,6 +96,32 @@ on_both! {
         ada.form("/connectors/resend/reconnect", &fields, &ours).await.redirect(303);
         let now = ada.until("resend", "connected").await;
         assert_eq!(now["id"], row["id"]);
+    }
+
+    async fn no_form_has_a_nul_in_it(db: &TestDb) {
+        let app = TestApp::with(db, &[("AUTH_SIGN_UP", "true")]).await;
+        let ada = app.sign_in("ada").await;
+        let ours = [("origin", app.base.as_str())];
+        let name = format!("/connections/{}/name", app.clock.random_id());
+        for (path, fields) in [
+            ("/connectors/zendesk/connect", "input.subdomain=a?b"),
+            ("/connectors/zendesk/reconnect", "input.subdomain=acme&?=x"),
+            ("/connectors/gmail/disconnect", "connection_id=?"),
+            (&name, "account=Ada%27s?"),
+            ("/account/password", "present=a?&new=b"),
+            ("/account/sessions/end", "id=?"),
+            ("/sign-in/demo", "name=ada?"),
+            ("/sign-in/password", "email=a%40b.example?&password=x"),
+            ("/sign-up", "email=a%40b.example&name=A?&password=wrong+horse+battery"),
+            ("/sign-in/token", "token=a?"),
+        ] {
+            for nul in ["%00", "\0"] {
+                let body = Some(("application/x-www-form-urlencoded", fields.replace('?', nul)));
+                let answer = ada.request(Method::POST, path, &ours, body).await;
+                answer.problem(400, "body_invalid");
+            }
+        }
+        assert!(ada.connections().await.is_empty());
     }
 
     async fn an_outage_leaves_the_buttons_live(db: &TestDb) {

@@ -59,6 +59,15 @@ on_both! {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         refused(&in_the_end(async || app.get("/api/v1/connectors").await).await);
         refused(&in_the_end(async || nobody.form("/sign-in/demo", &[], &[("origin", &app.base)]).await).await);
+        // What only looks like the way to look whether the server is well is no way around.
+        for path in ["/health", "/health/ready/", "/health/live/x", "//health/ready", "/health/Ready"] {
+            let mut statuses = Vec::new();
+            for _ in 0..3 {
+                refused(&in_the_end(async || app.get("/sign-in").await).await);
+                statuses.push(app.get(path).await.status);
+            }
+            assert!(statuses.contains(&429), "{path}: {statuses:?}");
+        }
         // Who looks whether the server is well is answered, within a limit of its own.
         for _ in 0..5 {
             assert_eq!(app.get("/health/ready").await.status, 200);

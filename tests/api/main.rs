@@ -58,6 +58,7 @@ mod secrets;
 mod sessions;
 mod sign_in;
 mod socket;
+mod start;
 mod tokens;
 mod user_command;
 mod web;

@@ -1,7 +1,8 @@
 //! What a browser is told about every answer, and what other sites get.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use patchbay::server::{db::Db, http::access::RULES};
 use reqwest::Method;
 use scraper::{Html, Selector};
 use serde_json::json;
@@ -192,6 +193,76 @@ on_both! {
         answer.problem(403, "cross_site");
         let answer = ada.form("/sign-out", &[], &ours("http://seen.example")).await;
         assert_eq!(answer.redirect(303), "/sign-in");
+    }
+
+    async fn beside_a_cookie_only_a_bearer_token_proves_anything(db: &TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.sign_in("ada").await;
+        let path = "/api/v1/connectors/gmail/connect";
+        let evil = ("origin", "https://evil.example");
+        // A browser sends these by itself, once somebody has asked for them.
+        for value in ["Basic YWRhOng=", "Negotiate YII=", "Digest a", "Bearer", "Bearerx y", "Token a", ""] {
+            let headers = [evil, ("authorization", value)];
+            let body = Some(("application/json", "{}".to_owned()));
+            ada.request(Method::POST, path, &headers, body).await.problem(403, "cross_site");
+        }
+        let headers = [evil, ("authorization", "bearer none.at.all")];
+        let answer = ada.request(Method::POST, path, &headers, None).await;
+        answer.problem(401, "token_invalid");
+        assert!(ada.connections().await.is_empty());
+    }
+
+    async fn a_method_without_a_line_gets_those_that_have_one(db: &TestDb) {
+        let app = TestApp::start(db).await;
+        let ada = app.sign_in("ada").await;
+        let mut allowed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for rule in RULES {
+            let methods = allowed.entry(rule.path).or_default();
+            methods.push(rule.method.as_str());
+            if rule.method == Method::GET {
+                methods.push("HEAD");
+            }
+        }
+        let mut refused = 0;
+        for (route, allowed) in allowed {
+            let parts = route.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
+            let path = parts.collect::<Vec<_>>().join("/");
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+                if allowed.contains(&method) {
+                    continue;
+                }
+                let at = method.parse().expect("a method");
+                let answer = ada.request(at, &path, &[], None).await;
+                if method == "HEAD" {
+                    assert_eq!(answer.status, 405, "{path}");
+                } else {
+                    answer.problem(405, "method_not_allowed");
+                }
+                assert_eq!(answer.header("allow"), allowed.join(", "), "{method} {path}");
+                refused += 1;
+            }
+        }
+        assert!(refused > 200, "{refused}");
+    }
+
+    async fn a_session_that_cannot_be_written_is_a_problem_like_any_other(db: &TestDb) {
+        let app = TestApp::with(db, &[("PUBLIC_URL", "https://localhost")]).await;
+        let ours = [("sec-fetch-site", "same-origin"), ("origin", app.base.as_str())];
+        let before = app.nobody().form("/sign-in/demo", &[], &ours).await;
+        assert_eq!(before.redirect(303), "/connectors");
+        let sql = "ALTER TABLE session RENAME TO elsewhere";
+        match &app.db {
+            Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(&**pool).await.expect("done")),
+            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("done")),
+        }
+        let answer = app.nobody().form("/sign-in/demo", &[], &ours).await;
+        answer.problem(503, "database_unavailable");
+        assert_eq!(answer.header("retry-after"), "30");
+        assert_eq!(answer.header("content-security-policy"), BARE);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("strict-transport-security"), "max-age=63072000");
+        assert_eq!(answer.cookie(), None);
     }
 
     async fn a_webhook_proves_itself_by_its_signature(db: &TestDb) {

@@ -93,7 +93,7 @@ const WORDS: &[&str] = &[
 ];
 
 #[derive(Clone, Debug)]
-enum Edit {
+pub enum Edit {
     /// From here so many bytes are gone.
     Cut(usize, usize),
     /// They stand there twice.
@@ -106,7 +106,7 @@ enum Edit {
     Again(usize),
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+pub fn edit() -> impl Strategy<Value = Edit> {
     let at = 0_usize..4096;
     prop_oneof![
         3 => (at.clone(), 1_usize..24).prop_map(|(at, length)| Edit::Cut(at, length)),
@@ -118,7 +118,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn apply(text: &mut Vec<u8>, edit: &Edit, samples: &[Vec<u8>]) {
+pub fn apply(text: &mut Vec<u8>, edit: &Edit, samples: &[Vec<u8>]) {
     let length = text.len();
     let place = |at: usize| if length == 0 { 0 } else { at % (length + 1) };
     match *edit {

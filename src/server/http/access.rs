@@ -4,12 +4,13 @@
 
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
-    http::{Method, header, request::Parts},
+    http::{HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 
 use super::{
+    assets,
     client::Client,
     problem::ApiError,
     session::{MaybeSignedIn, SignedIn},
@@ -186,18 +187,7 @@ async fn admit(parts: &mut Parts, state: &AppState) -> Result<(), Response> {
         // A file, or a page that does not exist.
         return Ok(());
     };
-    let Some(rule) = find(&parts.method, path.as_str()) else {
-        let known = RULES.iter().any(|rule| rule.path == path.as_str());
-        if known {
-            // The router answers: this path has other methods.
-            return Ok(());
-        }
-        tracing::error!(
-            path = path.as_str(),
-            "a route has no line in the access table"
-        );
-        return Err(ApiError::from(not_allowed()).into_response());
-    };
+    let rule = rule_for(&parts.method, path.as_str())?;
     let role = match rule.who {
         Who::Anyone | Who::Signature => return Ok(()),
         Who::Person => Role::User,
@@ -222,6 +212,34 @@ async fn admit(parts: &mut Parts, state: &AppState) -> Result<(), Response> {
         return Err(ApiError::from(not_allowed()).into_response());
     }
     Ok(())
+}
+
+/// The line of a registered path. Without one nobody comes further, whatever the router would say.
+fn rule_for(method: &Method, path: &str) -> Result<&'static Rule, Response> {
+    if let Some(rule) = find(method, path) {
+        return Ok(rule);
+    }
+    let allowed = allowed(path);
+    if allowed.is_empty() {
+        tracing::error!(path, "a route has no line in the access table");
+        return Err(ApiError::from(not_allowed()).into_response());
+    }
+    let mut response = assets::method_not_allowed().into_response();
+    if let Ok(value) = HeaderValue::from_str(&allowed.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    Err(response)
+}
+
+/// The methods that a path has, HEAD beside GET.
+fn allowed(path: &str) -> Vec<&'static str> {
+    let rules = RULES.iter().filter(|rule| rule.path == path);
+    rules
+        .flat_map(|rule| match rule.method {
+            Method::GET => vec!["GET", "HEAD"],
+            ref other => vec![other.as_str()],
+        })
+        .collect()
 }
 
 fn not_allowed() -> Problem {
@@ -255,6 +273,28 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+
+    #[test]
+    fn without_a_line_nobody_comes_further() {
+        assert!(rule_for(&Method::GET, "/connectors").is_ok());
+        assert!(rule_for(&Method::HEAD, "/connectors").is_ok());
+        for (method, path, status, allow) in [
+            (Method::PUT, "/connectors", 405, Some("GET, HEAD")),
+            (
+                Method::OPTIONS,
+                "/api/v1/session",
+                405,
+                Some("POST, DELETE"),
+            ),
+            (Method::HEAD, "/api/v1/webhooks/nango", 405, Some("POST")),
+            (Method::GET, "/connectors/{other}", 403, None),
+        ] {
+            let refused = rule_for(&method, path).unwrap_err();
+            assert_eq!(refused.status(), status, "{method} {path}");
+            let found = refused.headers().get(header::ALLOW);
+            assert_eq!(found.map(|value| value.to_str().unwrap()), allow, "{path}");
+        }
+    }
 
     #[test]
     fn an_origin_has_the_clients_address_and_program() {

@@ -98,7 +98,7 @@ pub async fn fallback(
 }
 
 /// The address exists, the method does not.
-pub async fn method_not_allowed() -> ApiError {
+pub fn method_not_allowed() -> ApiError {
     ApiError::from(Problem::new(
         405,
         "method_not_allowed",

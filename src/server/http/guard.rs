@@ -79,7 +79,9 @@ pub fn is_same_origin(headers: &HeaderMap, ours: &str) -> bool {
     };
     let host = text(header::HOST).unwrap_or_default();
     let is_host = origin.split_once("://").is_some_and(|(scheme, authority)| {
-        (scheme == "https" || !ours.starts_with("https:")) && authority.eq_ignore_ascii_case(host)
+        (scheme == "https" || !ours.starts_with("https:"))
+            && !authority.is_empty()
+            && authority.eq_ignore_ascii_case(host)
     });
     is_host || origin.eq_ignore_ascii_case(ours)
 }
@@ -181,6 +183,8 @@ mod tests {
             (vec![("origin", "null"), ("host", "a.example")], false),
             (vec![("origin", "null"), ("host", "null")], false),
             (vec![("origin", ""), ("host", "")], false),
+            (vec![("origin", "file://"), ("host", "")], false),
+            (vec![("origin", "http://")], false),
             (vec![("origin", "null")], false),
             (vec![("host", "a.example")], true),
         ] {

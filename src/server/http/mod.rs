@@ -35,6 +35,7 @@ use tower_http::{
     compression::{CompressionLayer, CompressionLevel},
     trace::TraceLayer,
 };
+use tower_sessions::{SessionManagerLayer, SessionStore};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::state::AppState;
@@ -78,8 +79,11 @@ pub fn openapi_json() -> String {
         .replace("\"operation_id\": ", "\"operationId\": ")
 }
 
-/// Everything the server answers; the session layer comes around it.
-pub fn router(state: AppState) -> Router {
+/// Everything the server answers.
+pub fn router<S: SessionStore + Clone>(
+    state: AppState,
+    sessions: SessionManagerLayer<S>,
+) -> Router {
     let (api, _) = api().split_for_parts();
     let limits = limits::Limits::new(&state.web);
     // From the inside out: the last one sees a request first.
@@ -96,7 +100,7 @@ pub fn router(state: AppState) -> Router {
         .merge(forms::routes())
         .merge(local::routes())
         .fallback(assets::fallback)
-        .method_not_allowed_fallback(assets::method_not_allowed)
+        .method_not_allowed_fallback(async || assets::method_not_allowed())
         .layer(middleware::from_fn_with_state(
             limits.clone(),
             limits::changes,
@@ -113,6 +117,9 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(limits, limits::time))
         .layer(DefaultBodyLimit::max(limits::BODY))
         .layer(middleware::from_fn_with_state(state.clone(), client::tell))
+        .layer(middleware::map_response(session::answered))
+        .layer(sessions)
+        .layer(middleware::map_response(session::or_unavailable))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .layer(
             CompressionLayer::new()

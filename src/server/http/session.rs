@@ -262,10 +262,33 @@ pub fn digest(session: &Session) -> String {
 )]
 pub fn unavailable(error: tower_sessions::session::Error) -> ApiError {
     tracing::error!(%error, "sessions");
+    no_database("Nothing was changed. Try again in a minute.")
+}
+
+fn no_database(detail: &str) -> ApiError {
     ApiError::from(Problem::new(
         503,
         "database_unavailable",
         "The database does not answer right now.",
-        "Nothing was changed. Try again in a minute.",
+        detail,
     ))
+}
+
+/// Stands on every answer that comes from behind the session layer.
+#[derive(Clone, Copy)]
+struct Answered;
+
+pub async fn answered(mut response: Response) -> Response {
+    response.extensions_mut().insert(Answered);
+    response
+}
+
+/// Where a session cannot be written, its layer throws the answer away and gives a bare 500 in its
+/// place: that becomes a problem like any other of the database. What was asked for is done by then.
+pub async fn or_unavailable(response: Response) -> Response {
+    if response.extensions().get::<Answered>().is_some() {
+        return response;
+    }
+    no_database("It may have come about: reload the page in a minute to see where it stands.")
+        .into_response()
 }

@@ -6,6 +6,7 @@
 //! mistake there is not repeated here.
 
 mod answers;
+mod around;
 mod call;
 mod connections;
 mod consent;
@@ -333,7 +334,7 @@ fn router(sandbox: Arc<Sandbox>) -> Router {
         .method_not_allowed_fallback(unknown)
         .layer(middleware::from_fn_with_state(
             sandbox.clone(),
-            call::around,
+            around::around,
         ))
         .layer(middleware::from_fn(listener::attach))
         .with_state(sandbox)

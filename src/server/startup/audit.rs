@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{StartError, existing};
+use super::{StartError, database::existing};
 use crate::server::{
     clock::Clock,
     config::Config,

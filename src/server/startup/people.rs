@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::{Config, Registry, StartError, assemble, migrate_database};
+use super::{Config, Registry, StartError, assemble, database};
 use crate::{
     domain::problem::Problem,
     server::{
@@ -18,7 +18,7 @@ use crate::{
 /// The services with nothing running behind them: Nango is not asked, nothing listens.
 pub async fn services(config: &Config, clock: Clock) -> Result<(Services, Db), StartError> {
     let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
-    migrate_database(config).await?;
+    database::migrate(config).await?;
     let db = Db::connect(config.database.url.expose_secret()).await?;
     let off = Nango::Off(Box::new(Problem::internal()));
     let core = assemble(

@@ -3,7 +3,11 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{StartError, existing, migrate_database, nango};
+use super::{
+    StartError,
+    database::{self, existing},
+    nango,
+};
 use crate::server::{
     clock::Clock,
     config::Config,
@@ -25,7 +29,7 @@ pub async fn export(config: &Config, id: Uuid) -> Result<Value, StartError> {
 /// Forgets a person, at Nango first. A server may be running meanwhile.
 pub async fn erase(config: &Config, id: Uuid) -> Result<Erased, StartError> {
     existing(config).await?.close().await;
-    migrate_database(config).await?;
+    database::migrate(config).await?;
     let db = existing(config).await?;
     let registry = Registry::load(config.catalogue.manifests_dir.as_deref())?;
     let clock = Clock::system();

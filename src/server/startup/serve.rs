@@ -71,10 +71,7 @@ pub fn say_what_is_open(config: &Config) {
         ),
         Some(NoDemo::PublicAddress | NoDemo::Disabled) => {}
     }
-    if !config.is_loopback()
-        && config.server.public_url.scheme() == "https"
-        && config.server.trusted_proxies.is_empty()
-    {
+    if proxy_is_unnamed(config) {
         tracing::warn!(
             "PUBLIC_URL is https, so a proxy stands in front, and TRUSTED_PROXIES does not name it: everybody counts as one address, in the limits, for wrong passwords and in the audit log"
         );
@@ -96,6 +93,15 @@ pub fn web(config: &Config) -> Web {
         changes: rate(config.limits.changes),
         patience: PATIENCE + config.nango.timeout,
     }
+}
+
+/// Whether there is a proxy that nobody has named, so that everybody seems to come from its address:
+/// with https a proxy stands in front, as Patchbay speaks HTTP.
+pub fn proxy_is_unnamed(config: &Config) -> bool {
+    let server = &config.server;
+    server.public_url.scheme() == "https"
+        && server.trusted_proxies.is_empty()
+        && !config.is_loopback()
 }
 
 /// Serves until `end`, then waits for the requests that are under way.
@@ -183,4 +189,29 @@ async fn answer(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     router.oneshot(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_nobody_has_named_is_noticed() {
+        for (public_url, proxies, expected) in [
+            ("https://patchbay.example", "", true),
+            ("https://patchbay.example", "10.0.0.1", false),
+            ("http://patchbay.example", "", false),
+            ("https://localhost", "", false),
+            ("", "", false),
+        ] {
+            let env = |name: &str| match name {
+                "PUBLIC_URL" => Some(public_url.to_owned()),
+                "TRUSTED_PROXIES" => Some(proxies.to_owned()),
+                _ => None,
+            };
+            let config = Config::read("", &env).unwrap();
+            let found = proxy_is_unnamed(&config);
+            assert_eq!(found, expected, "{public_url} {proxies}");
+        }
+    }
 }
