@@ -45,8 +45,7 @@ read -r pooler_port sandbox_port one two < <(ports 4)
 key=2c1f5d0e-6f4e-4a55-9a0c-8d2b7e9f1a34
 secret="correct horse battery $RANDOM"
 
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=localhost" \
-  -addext "subjectAltName=DNS:localhost" -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>/dev/null
+certificate localhost
 printf '"%s" "%s"\n' "$user" "$password" >"$folder/users.txt"
 # Fewer connections than two servers' pools want (10 each), and no word of prepared statements.
 cat >"$folder/pgbouncer.ini" <<CONF
@@ -84,7 +83,7 @@ start_pooler() {
 
 # The certificate is checked, as it should be over the internet.
 through="postgres://$user:$password@localhost:$pooler_port"
-verified="sslmode=verify-full&sslrootcert=$folder/cert.pem"
+verified="sslmode=verify-full&sslrootcert=$folder/ca.pem"
 transaction="$through/transaction?$verified"
 session="$through/session?$verified"
 direct="postgres://$user:$password@$host:$pg_port/$database"
@@ -123,7 +122,7 @@ sign_in() {
 }
 
 # The doctor's word on LISTEN.
-hears() { patchbay "$one" "$1" doctor --json | node -e '
+hears() { { patchbay "$one" "$1" doctor --json 2>/dev/null || true; } | node -e '
   const { checks } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
   console.log(checks.find((check) => check.id === "database.listen").status);'; }
 
@@ -144,8 +143,9 @@ ok "an account is made, and who signs in at one server is signed in at the other
 live "direct: from the second to the first" "$one" "$two" gmail || die "no live update"
 live "direct: from the first to the second" "$two" "$one" slack || die "no live update"
 
-codes=$(curl -sS -Z --parallel-max 40 -o /dev/null -w '%{http_code}\n' -b "$COOKIE" \
-  "http://127.0.0.1:$one/connectors?n=[1-200]" "http://127.0.0.1:$two/api/v1/connectors?n=[1-200]" |
+codes=$(curl -sS --no-progress-meter -Z --parallel-max 40 -w '%{http_code}\n' -b "$COOKIE" \
+  -o /dev/null "http://127.0.0.1:$one/connectors?n=[1-200]" \
+  -o /dev/null "http://127.0.0.1:$two/api/v1/connectors?n=[1-200]" 2>"$folder/curl.log" |
   sort | uniq -c | sed -E 's/^ +//' | paste -sd' ')
 [ "$codes" = "400 200" ] || die "400 requests, 40 at once, over 4 connections to PostgreSQL: $codes"
 ok "400 requests, 40 at once, over 4 connections to PostgreSQL"
@@ -166,18 +166,10 @@ live "a pooler in session mode as DATABASE_DIRECT_URL" "$one" "$two" gmail || di
 stop "$first"
 stop "$second"
 
-# Without DATABASE_DIRECT_URL: everything but what the other server does, and the doctor says so.
-pair ""
-live "transaction mode alone, on one and the same server" "$one" "$one" gmail || die "no live update"
-heard=$(hears "")
-if live "transaction mode alone, from the second to the first" "$one" "$two" slack 2>/dev/null; then
-  [ "$heard" = ok ] || die "live updates cross, and the doctor says that they do not"
-else
-  [ "$heard" = failed ] || die "live updates do not cross, and the doctor does not say so"
-  ok "transaction mode alone: live updates do not cross, and the doctor says so"
-fi
-
 if grep -hE 'panicked|ERROR|prepared statement' "$folder/one.log" "$folder/two.log" "$folder/pgbouncer.log"; then
   die "a log tells of an error"
 fi
+# Without DATABASE_DIRECT_URL nobody may run it so (docs/DEPLOYING.md says why), and the doctor says that.
+[ "$(hears "")" = failed ] || die "the doctor does not miss DATABASE_DIRECT_URL"
+ok "the doctor says where DATABASE_DIRECT_URL is missing"
 say "$checked passed, 0 failed"

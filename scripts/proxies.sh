@@ -37,12 +37,11 @@ settings=(
   LIMITS_REQUESTS_PER_SECOND=20 LIMITS_REQUESTS_BURST=200 RUST_LOG=warn
 )
 
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$HOST" \
-  -addext "subjectAltName=DNS:$HOST" -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>/dev/null
+certificate "$HOST"
 
 # ask CURL-ARGUMENTS...: as a client that knows the name.
 ask() {
-  curl -sS --max-time 20 --cacert "$folder/cert.pem" --resolve "$HOST:$tls:127.0.0.1" \
+  curl -sS --max-time 20 --cacert "$folder/ca.pem" --resolve "$HOST:$tls:127.0.0.1" \
     --resolve "$HOST:$plain:127.0.0.1" "$@"
 }
 
@@ -168,10 +167,10 @@ events() {
     quiet=0
     [ "$version" = 1 ] || quiet=${QUIET:-18}
     said=$(STREAM=$base COOKIE=$COOKIE SANDBOX=http://127.0.0.1:$sandbox_port KEY=$key \
-      CA=$folder/cert.pem HTTP=$version QUIET=$quiet node scripts/events.mjs) || die "events by HTTP/$version"
+      CA=$folder/ca.pem HTTP=$version QUIET=$quiet node scripts/events.mjs) || die "events by HTTP/$version"
     ok "$1: events by HTTP/$version${quiet:+, after $quiet quiet s}: $said"
   done
-  said=$(STREAM=$base COOKIE=$COOKIE CA=$folder/cert.pem HTTP=1 STREAMS=20 UPSTREAM=$port \
+  said=$(STREAM=$base COOKIE=$COOKIE CA=$folder/ca.pem HTTP=1 STREAMS=20 UPSTREAM=$port \
     node scripts/events.mjs) || die "streams stay open for people who have gone"
   ok "$1: a stream that is closed is closed at the server: $said"
 }
@@ -241,7 +240,7 @@ through() {
   say "$1: $("$1" "$([ "$1" = nginx ] && echo -v || echo version)" 2>&1 | head -n 1)"
   "start_$1"
   proxy=$pid
-  wait_for "$proxy" --cacert "$folder/cert.pem" --resolve "$HOST:$tls:127.0.0.1" "$base/health/live"
+  wait_for "$proxy" --cacert "$folder/ca.pem" --resolve "$HOST:$tls:127.0.0.1" "$base/health/live"
   pages "$1"
   people "$1"
   events "$1"

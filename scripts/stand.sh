@@ -103,3 +103,15 @@ sandbox() {
     --state "$folder/sandbox.json" --unlimited
   wait_for "$pid" "http://127.0.0.1:$1/"
 }
+
+# certificate HOST: ca.pem, and cert.pem and key.pem of that host, signed by it.
+certificate() {
+  local new=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+  (
+    cd "$folder"
+    openssl req -x509 "${new[@]}" -days 2 -subj "/CN=of this run" -keyout ca-key.pem -out ca.pem
+    openssl req "${new[@]}" -subj "/CN=$1" -keyout key.pem -out request.pem
+    openssl x509 -req -in request.pem -days 2 -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem \
+      -extfile <(printf 'subjectAltName=DNS:%s\nbasicConstraints=CA:FALSE\n' "$1")
+  ) >/dev/null 2>&1 || die "openssl makes no certificate"
+}
