@@ -13,8 +13,10 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # the old version away with each security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends build-essential ca-certificates nodejs npm perl \
+  && apt-get install -y --no-install-recommends build-essential ca-certificates perl \
   && rm -rf /var/lib/apt/lists/*
+# Node.js with npm, for wasm-opt; Debian 12 has an older one.
+COPY --from=node:22-bookworm-slim /usr/local/ /usr/local/
 WORKDIR /src
 # The build tools take longest and change least: a layer of their own.
 COPY rust-toolchain.toml Cargo.toml Makefile ./
