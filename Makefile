@@ -71,6 +71,14 @@ contract: $(BINARY) ## Made-up requests to the API: it answers as its OpenAPI do
 	@scripts/tools.sh test
 	@scripts/schemathesis.sh
 
+.PHONY: proxies
+proxies: $(BINARY) ## Behind the real nginx and Caddy, with the configurations of deploy/
+	@scripts/proxies.sh $(BINARY)
+
+.PHONY: pooler
+pooler: $(BINARY) ## Behind the real PgBouncer in transaction mode, as behind Supabase's pooler
+	@scripts/pooler.sh $(BINARY)
+
 .PHONY: budget
 budget: $(BINARY) ## What the catalogue page makes a browser load
 	@node scripts/budget.mjs

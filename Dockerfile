@@ -1,0 +1,53 @@
+# syntax=docker/dockerfile:1
+
+# An image with one program in it:
+#
+#   docker build -t patchbay .
+#   docker run --rm -p 3000:3000 --env-file .env -v patchbay:/var/lib/patchbay patchbay
+#
+# docs/DEPLOYING.md says what to put into .env.
+
+FROM rust:1.95-slim-bookworm AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+# A C compiler and linker, and what cargo-leptos' own OpenSSL is built with. Not pinned: Debian takes
+# the old version away with each security update.
+# hadolint ignore=DL3008
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends build-essential ca-certificates perl \
+  && rm -rf /var/lib/apt/lists/*
+# Node.js with npm, for wasm-opt; Debian 12 has an older one.
+COPY --from=node:22-bookworm-slim /usr/local/ /usr/local/
+WORKDIR /src
+# The build tools take longest and change least: a layer of their own.
+COPY rust-toolchain.toml Cargo.toml Makefile ./
+COPY scripts/tools.sh scripts/
+COPY end2end/package.json end2end/package-lock.json end2end/
+RUN --mount=type=cache,target=/usr/local/cargo/registry make tools
+COPY . .
+# The target folder is kept between builds and is no part of a layer.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+  rm -f target/release/patchbay && make build \
+  && mkdir -p /out/var/lib/patchbay \
+  && cp target/release/patchbay /out/patchbay \
+  && strip /out/patchbay
+
+# Debian 12's C library, and next to nothing else. User 65532 has no name to log in with.
+FROM gcr.io/distroless/cc-debian12:nonroot
+# The health check's only tools; everything else of busybox stays out.
+COPY --from=busybox:1.36-musl /bin/sh /bin/wget /bin/
+COPY --from=build /out/patchbay /usr/local/bin/patchbay
+# SQLite's folder, where that is used: a volume gets the owner of what it covers.
+COPY --from=build --chown=65532:65532 /out/var/lib/patchbay /var/lib/patchbay
+WORKDIR /var/lib/patchbay
+VOLUME /var/lib/patchbay
+USER 65532:65532
+# The port alone means all addresses. Change this one, not LISTEN_ADDR: the health check reads it.
+ENV PORT=3000 LOG_FORMAT=json
+EXPOSE 3000
+# In a shell, because of $PORT.
+# hadolint ignore=DL3025
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
+  CMD wget -q -O /dev/null "http://127.0.0.1:$PORT/health/ready" || exit 1
+ENTRYPOINT ["/usr/local/bin/patchbay"]
+CMD ["serve"]
