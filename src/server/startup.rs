@@ -139,6 +139,7 @@ fn assemble(
         attempt_lifetime: config.nango.attempt_lifetime,
         nango_base: config.nango.base_url.clone(),
         demo: config.no_demo().is_none(),
+        session_idle: config.session.idle,
         session_lifetime: config.session.absolute,
         local: LocalSettings {
             on: config.auth.local,

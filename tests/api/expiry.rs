@@ -58,4 +58,46 @@ on_both! {
         eve.cookie = format!("patchbay={}", session.id().expect("an id"));
         eve.get("/api/v1/connections").await.problem(401, "signed_out");
     }
+
+    /// Whatever uses it: a page, a call of the API, an open page that only listens.
+    async fn a_session_that_is_used_does_not_rest(db: &TestDb) {
+        let clock = Clock::fixed(Clock::system().now());
+        let nango = Arc::new(Pretend::start_at(clock.clone()).await);
+        let app = TestApp::at(db, nango, clock.clone(), &[("SESSION_IDLE_DAYS", "1")]).await;
+        let (ada, grace) = (app.sign_in("ada").await, app.sign_in("grace").await);
+        let expires = async |name: &str| {
+            let id = app.user_id(name).await;
+            let mut tx = app.db.read().await.expect("a transaction");
+            session::of_user(&mut tx, id, clock.now()).await.expect("a list")[0].expires_at.0
+        };
+        for (path, status) in [("/api/v1/connections", 200), ("/connectors", 200), ("/api/v1/attempts/x", 404)] {
+            clock.advance(23 * HOUR);
+            let answer = ada.get(path).await;
+            assert_eq!(answer.status, status, "{path}");
+            // The cookie too, or the browser would forget it.
+            assert!(answer.header("set-cookie").starts_with(&ada.cookie), "{path}");
+            assert_eq!(expires("ada").await, clock.now().0 + 24 * HOUR, "{path}");
+        }
+        grace.get("/api/v1/connections").await.problem(401, "signed_out");
+        // Not each request is a write.
+        let before = expires("ada").await;
+        clock.advance(HOUR / 4 - 1);
+        let answer = ada.get("/api/v1/connections").await;
+        assert_eq!((answer.status, answer.cookie()), (200, None));
+        assert_eq!(expires("ada").await, before);
+        clock.advance(1);
+        assert!(ada.get("/api/v1/connections").await.cookie().is_some());
+        assert_eq!(expires("ada").await, before + HOUR / 4);
+
+        // Whoever only listens comes back by themselves once an hour, as browsers do.
+        let mut stream = ada.events().await;
+        assert_eq!(stream.next().await.expect("an event").0, "snapshot");
+        clock.advance(23 * HOUR);
+        assert_eq!(stream.within(Duration::from_secs(25)).await, None, "no bye: it comes back");
+        let mut again = ada.events().await;
+        assert_eq!(again.next().await.expect("an event").0, "snapshot");
+        assert_eq!(expires("ada").await, clock.now().0 + 24 * HOUR);
+        clock.advance(24 * HOUR);
+        ada.get("/api/v1/connections").await.problem(401, "signed_out");
+    }
 }

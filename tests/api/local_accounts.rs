@@ -191,7 +191,7 @@ on_both! {
             let origin = Origin { address: Some(address.to_owned()), user_agent: None };
             let password = SecretString::from(password);
             let done = origin::scope(origin, local.sign_in(email, &password)).await;
-            done.map_err(|error| patchbay::domain::problem::Problem::from(error).code)
+            done.map(|entered| entered.user).map_err(|error| patchbay::domain::problem::Problem::from(error).code)
         };
         for number in 0..19 {
             let email = format!("user{number}@example.com");

@@ -29,7 +29,7 @@ async fn let_in(app: &TestApp, password: &str) -> Entered {
 }
 
 /// The session is written, as every sign-in writes it.
-async fn answered(app: &TestApp, entered: &Entered) -> Person {
+pub async fn answered(app: &TestApp, entered: &Entered) -> Person {
     let store = Arc::new(Store::new(app.db.clone(), app.clock.clone()));
     let session = tower_sessions::Session::new(None, store, None);
     let begun = begin(&session, entered, app.services()).await;

@@ -39,7 +39,7 @@ impl Browser {
         Self(app.nobody())
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub async fn get(&mut self, path: &str) -> Answer {
         let answer = self.0.request(Method::GET, path, &[], None).await;
         if let Some(cookie) = answer.cookie() {
             self.0.cookie = cookie;

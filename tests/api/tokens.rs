@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use patchbay::server::{clock::Clock, db::user};
 use reqwest::Method;
+use scraper::{Html, Selector};
 use serde_json::{Value, json};
 
 use crate::{
@@ -341,7 +342,33 @@ on_both! {
             assert_eq!(answer.cookie(), None);
         }
         let ours = vec![("sec-fetch-site", "same-origin"), ("origin", app.base.as_str())];
-        for headers in [vec![cross, ("origin", HOST)], ours] {
+        // A browser that sends no cookie may hold one all the same: it posts once more, from here.
+        for headers in [vec![cross, ("origin", HOST)], vec![("origin", HOST)]] {
+            for (token, next, led_on) in [
+                (token.as_str(), "/connectors/gmail?q=a%22b&amp;c", true),
+                (token.as_str(), "https://evil.example", false),
+                ("\"><script>alert(1)</script>", "/connectors", true),
+            ] {
+                let answer = post(token, next, &headers).await;
+                assert_eq!((answer.status, answer.cookie()), (200, None));
+                let policy = answer.header("content-security-policy");
+                assert!(policy.contains("form-action 'self'") && policy.contains("script-src 'nonce-"), "{policy}");
+                assert_eq!(answer.header("cache-control"), "no-store");
+                let html = Html::parse_document(&answer.text);
+                let form = Selector::parse("form[method=post][action='/sign-in/token']").expect("a selector");
+                assert_eq!(html.select(&form).count(), 1, "{}", answer.text);
+                let value = |name: &str| {
+                    let input = Selector::parse(&format!("form > input[name={name}]")).expect("a selector");
+                    let input = html.select(&input).next().expect("a field");
+                    input.attr("value").expect("a value").to_owned()
+                };
+                assert_eq!(value("token"), token);
+                assert_eq!(value("next"), if led_on { next } else { "/connectors" });
+                assert_eq!(answer.text.matches("<script").count(), 1, "{}", answer.text);
+            }
+        }
+        let near = vec![("sec-fetch-site", "same-site"), ("origin", HOST)];
+        for headers in [near, ours] {
             let answer = post(&token, "/connectors/gmail", &headers).await;
             assert_eq!(answer.redirect(303), "/connectors/gmail");
             let mut ada = app.nobody();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
-use patchbay::server::config::{Config, ConfigErrors, Demo, LogFormat, NangoMode, NoDemo, OffReason, Rate};
+use patchbay::server::config::{Config, ConfigErrors, Demo, LogFormat, NangoMode, OffReason, Rate};
 use secrecy::ExposeSecret;
 
 use super::fresh_dir;
@@ -343,51 +343,6 @@ fn loopback_means_both_addresses() {
     ] {
         assert!(!loopback(listen, public), "{listen} {public}");
     }
-}
-
-#[test]
-fn the_demo_user_is_there_where_nothing_is_at_stake() {
-    let no_demo = |env: &[(&str, &str)]| load_in("demo", "", env).unwrap().no_demo();
-    let key = ("NANGO_SECRET_KEY", "k1");
-    let near = ("NANGO_BASE_URL", "http://127.0.0.1:3003");
-    let public = ("PUBLIC_URL", "https://connect.example.com");
-    let everywhere = ("LISTEN_ADDR", "0.0.0.0:3000");
-    let proxy = ("TRUSTED_PROXIES", "127.0.0.1");
-    let disabled = ("NANGO_ENABLED", "false");
-    let (auto, on, off) = (
-        ("AUTH_DEMO", "auto"),
-        ("AUTH_DEMO", "true"),
-        ("AUTH_DEMO", "false"),
-    );
-    for (env, reason) in [
-        (&[][..], None),
-        (&[auto], None),
-        (&[key, near], None),
-        // Nothing is connected at all.
-        (&[key, disabled], None),
-        (&[key], Some(NoDemo::RealNango)),
-        (&[key, auto], Some(NoDemo::RealNango)),
-        (&[key, on], None),
-        (&[proxy], Some(NoDemo::Proxy)),
-        (&[proxy, on], None),
-        (&[public], Some(NoDemo::PublicAddress)),
-        (&[everywhere], Some(NoDemo::PublicAddress)),
-        // No setting opens it to strangers.
-        (&[public, on], Some(NoDemo::PublicAddress)),
-        (&[everywhere, on], Some(NoDemo::PublicAddress)),
-        (&[off], Some(NoDemo::Disabled)),
-        (&[key, off], Some(NoDemo::Disabled)),
-        (&[public, off], Some(NoDemo::Disabled)),
-    ] {
-        assert_eq!(no_demo(env), reason, "{env:?}");
-    }
-    let file = "[auth]\ndemo = \"false\"\n";
-    let config = load_in("demo-file", file, &[]).unwrap();
-    assert_eq!(config.no_demo(), Some(NoDemo::Disabled));
-    assert_eq!(
-        complaints("demo-wrong", file, &[("AUTH_DEMO", "yes")]),
-        ["environment variable AUTH_DEMO: “yes” is none of auto, true and false"]
-    );
 }
 
 #[test]

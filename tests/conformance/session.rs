@@ -183,4 +183,39 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn the_oldest_of_too_many_end(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (ada, eve) = (another_person(&mut tx).await, another_person(&mut tx).await);
+        tx.commit().await.unwrap();
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        // One that does not say when it began counts as the oldest, however long it lives.
+        for (number, person, began, seconds) in [
+            (1, ada, Some(9), 60), (2, ada, Some(10), 60), (3, ada, None, 900), (4, ada, Some(8), 600), (5, eve, Some(1), 60),
+        ] {
+            let mut record = record(number, seconds);
+            record.data.insert(session::USER_ID.to_owned(), json!(person));
+            if let Some(began) = began {
+                record.data.insert("signed_in_at".to_owned(), json!(began));
+            }
+            store.create(&mut record).await.unwrap();
+        }
+        let left = async || {
+            let mut left = Vec::new();
+            for number in 1..=5 {
+                if store.load(&Id(number)).await.unwrap().is_some() {
+                    left.push(number);
+                }
+            }
+            left
+        };
+        for (but, ended, stay) in [(4, 0, vec![1, 2, 3, 4, 5]), (3, 1, vec![1, 2, 4, 5]), (1, 2, vec![2, 5]), (0, 1, vec![5])] {
+            let mut tx = db.db.write().await.unwrap();
+            assert_eq!(session::delete_oldest(&mut tx, ada, but).await.unwrap(), ended);
+            tx.commit().await.unwrap();
+            assert_eq!(left().await, stay);
+        }
+    }
+}
+
 const HASH_OF_1: &str = "c20b382edd27f8925fb2f53d12130212163e38651dd7fc2583d1a9db30f41176";

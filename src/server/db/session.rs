@@ -256,6 +256,21 @@ pub async fn keep(
     Ok(())
 }
 
+const DELETE_OLDEST: &str = "DELETE FROM session WHERE user_id = $1 AND id NOT IN (
+    SELECT id FROM session WHERE user_id = $1
+    ORDER BY COALESCE(CAST(data->>'signed_in_at' AS BIGINT), 0) DESC, expires_at DESC, id LIMIT $2)";
+
+/// Ends a person's sessions but for so many, those that began last. Returns how many were too many.
+pub async fn delete_oldest(tx: &mut Tx, user_id: Uuid, but: i64) -> Result<u64, DbError> {
+    Ok(on_db!(tx, c => sqlx::query(DELETE_OLDEST)
+        .persistent(false)
+        .bind(user_id)
+        .bind(but)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
+
 const DELETE_ONE: &str = "DELETE FROM session WHERE user_id = $1 AND id = $2";
 
 /// Ends one session of a person. Returns whether it was theirs.

@@ -76,7 +76,7 @@ async fn end_sessions(
     if form.id == "others" {
         services.sessions.end_others(&user, &this).await?;
     } else if form.id == this {
-        services.sessions.sign_out(&user, &this).await?;
+        services.sessions.sign_out(user.id, &this).await?;
         session.flush().await.map_err(unavailable)?;
         return Ok(Redirect::to("/sign-in").into_response());
     } else {

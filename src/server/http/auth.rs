@@ -67,7 +67,10 @@ async fn sign_out(
     MaybeSignedIn(signed_in): MaybeSignedIn,
 ) -> Result<Response, ApiError> {
     if let Some(SignedIn { user, session, .. }) = signed_in {
-        services.sessions.sign_out(&user, &digest(&session)).await?;
+        services
+            .sessions
+            .sign_out(user.id, &digest(&session))
+            .await?;
         // What is left of it is the cookie.
         session.flush().await.map_err(unavailable)?;
     }

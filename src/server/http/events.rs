@@ -26,6 +26,10 @@ use crate::{
     server::{live::Message, services::Services},
 };
 
+/// A stream ends after so long, and the browser comes back by itself: that renews its session and its
+/// cookie, which no open stream could.
+const LIFETIME: i64 = 60 * 60 * 1000;
+
 /// How often a stream looks whether its session still lives.
 const SESSION_CHECK: Duration = Duration::from_secs(15);
 
@@ -81,6 +85,7 @@ fn events(
     mut changes: tokio::sync::broadcast::Receiver<Message>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
+        let began = services.accounts.now();
         let mut check = interval(SESSION_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         check.tick().await;
@@ -98,7 +103,10 @@ fn events(
                     },
                     Err(RecvError::Closed) => return,
                 },
-                _ = check.tick() => if !lives(&services, &session, &proof, user.id).await { break },
+                _ = check.tick() => {
+                    if !lives(&services, &session, &proof, user.id).await { break }
+                    if services.accounts.now().0.saturating_sub(began.0) >= LIFETIME { return }
+                },
             }
         }
         yield Ok(Event::default().event("bye").data("{}"));

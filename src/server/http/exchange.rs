@@ -7,7 +7,7 @@ use axum::{
     Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::post,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +16,8 @@ use tower_sessions::Session;
 
 use super::{
     body::FormBody,
-    guard,
+    guard::{self, TOKEN_FORM},
+    headers,
     oidc::explain,
     problem::ApiError,
     session::{Proof, SignedIn, begin, digest, unavailable},
@@ -75,7 +76,10 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     // A token has no session to end.
     if proof == Proof::Session {
-        services.sessions.sign_out(&user, &digest(&session)).await?;
+        services
+            .sessions
+            .sign_out(user.id, &digest(&session))
+            .await?;
         // What is left of it is the cookie.
         session.flush().await.map_err(unavailable)?;
     }
@@ -91,19 +95,26 @@ struct TokenForm {
 
 /// The same for a host product on another origin, which cannot set our cookie by a script: its page
 /// posts a form. Any other site's is refused: it could sign people in as somebody else.
+///
+/// With a form of another site a browser sends no cookie (`SameSite=Lax`), and the session that it
+/// holds would be overwritten there and live on here. So what comes without one is posted once more,
+/// by a page of ours.
 async fn form(
     State(services): State<Services>,
     State(web): State<Web>,
     session: Session,
-    headers: HeaderMap,
+    sent: HeaderMap,
     FormBody(TokenForm { token, next }): FormBody<TokenForm>,
 ) -> Result<Response, ApiError> {
-    let origin = headers.get(header::ORIGIN);
+    let origin = sent.get(header::ORIGIN);
     let welcome = origin
         .and_then(|origin| origin.to_str().ok())
         .is_some_and(|origin| services.tokens.welcomes(origin));
-    if !welcome && !guard::is_same_origin(&headers, &web.origin) {
-        return Err(guard::refuse(guard::TOKEN_FORM, &headers));
+    if !welcome && !guard::is_same_origin(&sent, &web.origin) {
+        return Err(guard::refuse(TOKEN_FORM, &sent));
+    }
+    if welcome && session.id().is_none() && guard::comes_without_cookies(&sent, &web.origin) {
+        return Ok(once_more(&token, local_path(&next)));
     }
     let token = Bearer(token.expose_secret());
     let user = match services.tokens.verify(token).await {
@@ -113,4 +124,50 @@ async fn form(
     let entered = services.tokens.signed_in(&user).await?;
     begin(&session, &entered, &services).await?;
     Ok(Redirect::to(local_path(&next)).into_response())
+}
+
+/// A page that posts the same form from here. Whoever runs no scripts presses its button.
+fn once_more(token: &SecretString, next: &str) -> Response {
+    let nonce = headers::nonce();
+    let page = format!(
+        r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Signing in · Patchbay</title>
+<form method="post" action="{TOKEN_FORM}">
+<input type="hidden" name="token" value="{token}">
+<input type="hidden" name="next" value="{next}">
+<button>Continue</button>
+</form>
+<script nonce="{nonce}">document.forms[0].submit()</script>
+</html>
+"#,
+        token = attribute(token.expose_secret()),
+        next = attribute(next),
+    );
+    let policy = headers::form_page_policy(&nonce);
+    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response()
+}
+
+/// Text between double quotes.
+fn attribute(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::attribute;
+
+    #[test]
+    fn what_was_posted_stays_text() {
+        let evil = r#"" onfocus="alert(1)" autofocus="></form><script>&quot;"#;
+        let shown = attribute(evil);
+        assert!(!shown.contains(['"', '<', '>']), "{shown}");
+        assert!(shown.ends_with("&lt;script&gt;&amp;quot;"), "{shown}");
+    }
 }

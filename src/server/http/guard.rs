@@ -84,6 +84,13 @@ pub fn is_same_origin(headers: &HeaderMap, ours: &str) -> bool {
     is_host || origin.eq_ignore_ascii_case(ours)
 }
 
+/// Whether a browser would have kept our cookie to itself: the page is of another site. Where it does
+/// not say how far away that is, it may be.
+pub fn comes_without_cookies(headers: &HeaderMap, ours: &str) -> bool {
+    let site = headers.get(SEC_FETCH_SITE);
+    !is_same_origin(headers, ours) && site.is_none_or(|site| site != "same-site")
+}
+
 /// What proxies add to a request.
 const PROXY_HEADERS: [&str; 6] = [
     "forwarded",

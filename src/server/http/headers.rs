@@ -45,6 +45,11 @@ pub fn small_page_policy(nonce: &str) -> String {
     )
 }
 
+/// The same for a page whose script sends its form, to this server.
+pub fn form_page_policy(nonce: &str) -> String {
+    small_page_policy(nonce).replace("form-action 'none'", "form-action 'self'")
+}
+
 /// Sixteen random bytes. Leptos draws them for its pages, from the operating system's source by way
 /// of `rand`; the pages that are not Leptos' take the same.
 pub fn nonce() -> Nonce {

@@ -23,7 +23,7 @@ use super::{
     forms::{self, take_flash},
     headers,
     problem::ApiError,
-    session::{MaybeSignedIn, SignedIn, digest, renew},
+    session::{MaybeSignedIn, SignedIn, digest},
 };
 use crate::{
     app::{self, AssetRoot, Brands, Flash, StatusSetter},
@@ -61,7 +61,6 @@ async fn personal(
     SignedIn { user, session, .. }: SignedIn,
     request: Request,
 ) -> Response {
-    renew(&session, state.services.accounts.today()).await;
     let flash = take_flash(&session).await;
     let person = Some((user, CurrentSession(digest(&session))));
     render(state, person, flash, request).await

@@ -105,6 +105,9 @@ async fn find(parts: &Parts, services: &Services) -> Result<Option<SignedIn>, Ap
         return Ok(None);
     };
     let user = services.accounts.by_id(id).await?;
+    if user.is_some() {
+        renew(&session, services).await?;
+    }
     Ok(user.map(|user| SignedIn {
         user,
         session,
@@ -150,17 +153,34 @@ where
     }
 }
 
-/// The day of the last visit that was written down.
-const SEEN_ON: &str = "seen_on";
+/// When the session was last renewed, in milliseconds since 1970.
+const LAST_SEEN_AT: &str = "last_seen_at";
 
-/// Renews the session's idle time, once a day: more often would make every page a write.
-pub async fn renew(session: &Session, today: i64) {
-    if matches!(session.get::<i64>(SEEN_ON).await, Ok(Some(day)) if day == today) {
-        return;
+/// A session that is used is renewed so often: more often would make every request a write.
+const RENEW_EVERY: i64 = 15 * 60 * 1000;
+
+/// Begins the session's idle time anew, whatever asks: a page, a call of the API, an event stream.
+async fn renew(session: &Session, services: &Services) -> Result<(), ApiError> {
+    let last = session
+        .get::<i64>(LAST_SEEN_AT)
+        .await
+        .map_err(unavailable)?;
+    let now = services.accounts.now();
+    if last.is_some_and(|last| now.0.saturating_sub(last) < RENEW_EVERY) {
+        return Ok(());
     }
-    if let Err(error) = session.insert(SEEN_ON, today).await {
-        tracing::warn!(%error, "the session is not renewed");
+    seen(session, now, services).await
+}
+
+async fn seen(session: &Session, now: Timestamp, services: &Services) -> Result<(), ApiError> {
+    // By the server's clock, not by the session layer's own.
+    let idle = i64::try_from(services.accounts.session_idle().as_millis()).unwrap_or(i64::MAX);
+    let over = i128::from(now.0.saturating_add(idle)) * 1_000_000;
+    if let Ok(over) = time::OffsetDateTime::from_unix_timestamp_nanos(over) {
+        session.set_expiry(Some(Expiry::AtDateTime(over)));
     }
+    let seen = session.insert(LAST_SEEN_AT, now.0).await;
+    seen.map_err(unavailable)
 }
 
 /// So long lives the session of somebody who has not signed in: a sign-in takes no longer.
@@ -175,18 +195,24 @@ pub async fn keep_briefly(session: &Session) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Lets a person in: a new session of their own. Nothing of whoever was signed in before is taken
-/// along, not even a form's words, and whoever knew the old id stays outside.
+/// Lets a person in: a new session of their own. Whoever was signed in before is signed out; nothing
+/// of theirs is taken along, not even a form's words, and whoever knew the old id stays outside.
 pub async fn begin(
     session: &Session,
     entered: &Entered,
     services: &Services,
 ) -> Result<(), ApiError> {
+    let before = session.get::<Uuid>(USER_ID).await.map_err(unavailable)?;
+    if let Some(before) = before {
+        services.sessions.sign_out(before, &digest(session)).await?;
+    }
+    services.sessions.make_room(&entered.user).await?;
     let now = services.accounts.now();
     session.clear().await;
     session.cycle_id().await.map_err(unavailable)?;
     let signed_in_at = session.insert(SIGNED_IN_AT, now.0).await;
     signed_in_at.map_err(unavailable)?;
+    seen(session, now, services).await?;
     // For the person's own list of where they are signed in; it ends with the session.
     let origin = origin::current().unwrap_or_default();
     for (name, value) in [(ADDRESS, origin.address), (USER_AGENT, origin.user_agent)] {

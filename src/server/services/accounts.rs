@@ -1,6 +1,6 @@
 //! Who a person is. The first form of signing in: one demo user, on loopback addresses only.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -88,9 +88,9 @@ impl Accounts {
         self.0.clock.now()
     }
 
-    /// Days since 1970, for what happens once a day.
-    pub fn today(&self) -> i64 {
-        self.0.clock.now().0 / 86_400_000
+    /// How long a session lives without being used.
+    pub fn session_idle(&self) -> Duration {
+        self.0.session_idle
     }
 
     /// Whether somebody who signed in then need not sign in again yet.

@@ -56,6 +56,8 @@ pub struct Core {
     pub nango_base: Url,
     /// "Continue as demo user" may be offered.
     pub demo: bool,
+    /// How long a session lasts that is not used.
+    pub session_idle: Duration,
     /// How long a session lasts, however much it is used.
     pub session_lifetime: Duration,
     pub local: LocalSettings,

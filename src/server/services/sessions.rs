@@ -28,6 +28,9 @@ pub const SIGNED_IN_AT: &str = "signed_in_at";
 pub const ADDRESS: &str = "address";
 pub const USER_AGENT: &str = "user_agent";
 
+/// So many sessions has a person at the most.
+const MOST: i64 = 100;
+
 #[derive(Clone)]
 pub struct Sessions(pub(super) Arc<Core>);
 
@@ -42,25 +45,38 @@ impl Sessions {
         Ok(lines)
     }
 
-    /// Ends one of a person's sessions; one that is not theirs, or is over, stays as it is.
-    pub async fn end(&self, person: &User, digest: &str) -> Result<(), ServiceError> {
-        self.end_one(person, digest, "sessions_ended").await
-    }
-
-    /// Ends the session that asks for it.
-    pub async fn sign_out(&self, person: &User, this: &str) -> Result<(), ServiceError> {
-        self.end_one(person, this, "sign_out").await
-    }
-
-    async fn end_one(&self, person: &User, digest: &str, action: &str) -> Result<(), ServiceError> {
+    /// So that nobody's pile up without end: of those a person has, the latest stay, and there is
+    /// room for one more.
+    pub async fn make_room(&self, person: &User) -> Result<(), ServiceError> {
         let mut tx = self.0.db.write().await?;
-        if !session::delete_one(&mut tx, person.id, digest).await? {
+        if session::delete_oldest(&mut tx, person.id, MOST - 1).await? == 0 {
             return Ok(());
         }
-        audit::account(&self.0, &mut tx, action, person.id).await?;
         announce(&mut tx, person.id).await?;
         tx.commit().await?;
         publish(&self.0, person.id);
+        Ok(())
+    }
+
+    /// Ends one of a person's sessions; one that is not theirs, or is over, stays as it is.
+    pub async fn end(&self, person: &User, digest: &str) -> Result<(), ServiceError> {
+        self.end_one(person.id, digest, "sessions_ended").await
+    }
+
+    /// Ends the session that asks for it, or that another one takes the place of.
+    pub async fn sign_out(&self, person: Uuid, this: &str) -> Result<(), ServiceError> {
+        self.end_one(person, this, "sign_out").await
+    }
+
+    async fn end_one(&self, person: Uuid, digest: &str, action: &str) -> Result<(), ServiceError> {
+        let mut tx = self.0.db.write().await?;
+        if !session::delete_one(&mut tx, person, digest).await? {
+            return Ok(());
+        }
+        audit::account(&self.0, &mut tx, action, person).await?;
+        announce(&mut tx, person).await?;
+        tx.commit().await?;
+        publish(&self.0, person);
         Ok(())
     }
 
