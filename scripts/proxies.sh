@@ -171,7 +171,7 @@ events() {
     [ "$version" = 1 ] || quiet=${QUIET:-18}
     said=$(STREAM=$base COOKIE=$COOKIE SANDBOX=http://127.0.0.1:$sandbox_port KEY=$key \
       CA=$folder/ca.pem HTTP=$version QUIET=$quiet node scripts/events.mjs) || die "events by HTTP/$version"
-    ok "$1: events by HTTP/$version${quiet:+, after $quiet quiet s}: $said"
+    ok "$1: events by HTTP/$version, the stream left alone for $quiet s: $said"
   done
   said=$(STREAM=$base COOKIE=$COOKIE CA=$folder/ca.pem HTTP=1 STREAMS=20 UPSTREAM=$port \
     node scripts/events.mjs) || die "streams stay open for people who have gone"
