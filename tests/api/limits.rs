@@ -10,6 +10,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::oneshot,
+    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
@@ -153,6 +154,12 @@ on_both! {
 
 /// A server that answers `/` at once and `/slow` after a while.
 async fn served(limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
+    let (address, end, _) = serving(limits).await;
+    (address, end)
+}
+
+/// The same, with the task that ends when the server does.
+async fn serving(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let slow = || async {
@@ -163,10 +170,10 @@ async fn served(limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
         .route("/", get(|| async { "quick" }))
         .route("/slow", get(slow));
     let (end, ended) = oneshot::channel();
-    tokio::spawn(serve::serve(listener, router, limits, async {
+    let task = tokio::spawn(serve::serve(listener, router, limits, async {
         drop(ended.await);
     }));
-    (address, end)
+    (address, end, task)
 }
 
 const QUICK: Limits = Limits {
@@ -261,7 +268,7 @@ async fn a_head_is_read_so_far() {
 
 #[tokio::test]
 async fn what_is_under_way_is_answered_at_the_end() {
-    let (address, end) = served(QUICK).await;
+    let (address, end, task) = serving(QUICK).await;
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let head = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
     stream.write_all(head).await.expect("sent");
@@ -269,7 +276,10 @@ async fn what_is_under_way_is_answered_at_the_end() {
     end.send(()).expect("a server");
     sleep(Duration::from_millis(100)).await;
     assert!(TcpStream::connect(address).await.is_err());
+    assert!(!task.is_finished(), "it does not wait");
     let answer = answered(&mut stream).await;
     assert!(answer.ends_with("slow"), "{answer}");
     cut_off(&mut stream).await;
+    let ended = timeout(Duration::from_secs(5), task).await;
+    ended.expect("the server ends").expect("no panic");
 }

@@ -250,13 +250,24 @@ on_both! {
         let ours = [("sec-fetch-site", "same-origin"), ("origin", app.base.as_str())];
         let before = app.nobody().form("/sign-in/demo", &[], &ours).await;
         assert_eq!(before.redirect(303), "/connectors");
-        let sql = "ALTER TABLE session RENAME TO elsewhere";
+        // The handler gets on: it is the layer around it that writes the new session.
         match &app.db {
-            Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(&**pool).await.expect("done")),
-            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.expect("done")),
+            Db::Sqlite(pool) => {
+                let sql = "CREATE TRIGGER full BEFORE INSERT ON session
+                    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+                sqlx::raw_sql(sql).execute(&**pool).await.expect("a trigger");
+            }
+            Db::Postgres(pool) => {
+                let sql = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
+                    CREATE TRIGGER no_room BEFORE INSERT ON session
+                    FOR EACH ROW EXECUTE FUNCTION no_room()";
+                sqlx::raw_sql(sql).execute(pool).await.expect("a trigger");
+            }
         }
         let answer = app.nobody().form("/sign-in/demo", &[], &ours).await;
-        answer.problem(503, "database_unavailable");
+        let problem = answer.problem(503, "database_unavailable");
+        assert!(text(&problem["detail"]).starts_with("It may have come about"), "{problem}");
         assert_eq!(answer.header("retry-after"), "30");
         assert_eq!(answer.header("content-security-policy"), BARE);
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
