@@ -70,8 +70,8 @@ on_both! {
             (&[("LISTEN_ADDR", "0.0.0.0:3000"), ("AUTH_DEMO", "true")], false),
             (&[("AUTH_DEMO", "false")], false),
             (&[("TRUSTED_PROXIES", "127.0.0.1")], false),
-            (&[real], false),
-            (&[real, ("AUTH_DEMO", "true")], true),
+            (&[real], true),
+            (&[real, ("AUTH_DEMO", "false")], false),
             (&[("NANGO_SECRET_KEY", ""), ("AUTH_DEMO", "false")], false),
             (&[("NANGO_SECRET_KEY", "")], true),
         ] {

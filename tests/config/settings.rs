@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
-use patchbay::server::config::{Config, ConfigErrors, Demo, LogFormat, NangoMode, OffReason, Rate};
+use patchbay::server::config::{Config, ConfigErrors, LogFormat, NangoMode, OffReason, Rate};
 use secrecy::ExposeSecret;
 
 use super::fresh_dir;
@@ -55,7 +55,7 @@ fn defaults_serve_without_a_file() {
     assert_eq!(config.limits.requests, rate(100, 1000));
     assert_eq!(config.limits.changes, rate(10, 100));
     assert!(config.auth.local && !config.auth.sign_up);
-    assert_eq!(config.auth.demo, Demo::Auto);
+    assert!(config.auth.demo);
     assert_eq!(config.log.filter, "info");
     assert_eq!(config.log.format, LogFormat::Pretty);
 }

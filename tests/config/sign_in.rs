@@ -194,30 +194,18 @@ fn a_token_without_an_issuer_or_an_audience_is_no_token() {
 }
 
 #[test]
-fn the_demo_user_is_there_where_nothing_is_at_stake() {
+fn the_demo_user_is_there_for_this_machine_only() {
     let no_demo = |env: &[(&str, &str)]| load("demo", "", env).unwrap().no_demo();
     let key = ("NANGO_SECRET_KEY", "k1");
-    let near = ("NANGO_BASE_URL", "http://127.0.0.1:3003");
     let public = ("PUBLIC_URL", "https://connect.example.com");
     let everywhere = ("LISTEN_ADDR", "0.0.0.0:3000");
     let proxy = ("TRUSTED_PROXIES", "127.0.0.1");
-    let disabled = ("NANGO_ENABLED", "false");
-    let (auto, on, off) = (
-        ("AUTH_DEMO", "auto"),
-        ("AUTH_DEMO", "true"),
-        ("AUTH_DEMO", "false"),
-    );
+    let (on, off) = (("AUTH_DEMO", "true"), ("AUTH_DEMO", "false"));
     for (env, reason) in [
         (&[][..], None),
-        (&[auto], None),
-        (&[key, near], None),
-        // Nothing is connected at all.
-        (&[key, disabled], None),
-        (&[key], Some(NoDemo::RealNango)),
-        (&[key, auto], Some(NoDemo::RealNango)),
-        (&[key, on], None),
+        (&[key], None),
         (&[proxy], Some(NoDemo::Proxy)),
-        (&[proxy, on], None),
+        (&[proxy, on], Some(NoDemo::Proxy)),
         (&[public], Some(NoDemo::PublicAddress)),
         (&[everywhere], Some(NoDemo::PublicAddress)),
         // No setting opens it to strangers.
@@ -229,11 +217,11 @@ fn the_demo_user_is_there_where_nothing_is_at_stake() {
     ] {
         assert_eq!(no_demo(env), reason, "{env:?}");
     }
-    let file = "[auth]\ndemo = \"false\"\n";
+    let file = "[auth]\ndemo = false\n";
     let config = load("demo-file", file, &[]).unwrap();
     assert_eq!(config.no_demo(), Some(NoDemo::Disabled));
     assert_eq!(
         complaints("demo-wrong", file, &[("AUTH_DEMO", "yes")]),
-        ["environment variable AUTH_DEMO: “yes” is none of auto, true and false"]
+        ["environment variable AUTH_DEMO: “yes” is neither true nor false"]
     );
 }

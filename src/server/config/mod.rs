@@ -139,16 +139,8 @@ pub struct Auth {
     pub local: bool,
     /// Whoever comes may make such an account.
     pub sign_up: bool,
-    pub demo: Demo,
-}
-
-/// Whether whoever reaches the server may sign in as a demo user; on loopback addresses only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Demo {
-    /// Unless what they connect is real, or a proxy stands in front.
-    Auto,
-    On,
-    Off,
+    /// Whoever reaches the server may sign in as a demo user; on loopback addresses only.
+    pub demo: bool,
 }
 
 /// Why there is no demo user.
@@ -160,8 +152,6 @@ pub enum NoDemo {
     PublicAddress,
     /// `TRUSTED_PROXIES` says so.
     Proxy,
-    /// Behind a proxy that nothing tells of, strangers would connect real accounts.
-    RealNango,
 }
 
 #[derive(Clone, Debug)]
@@ -257,16 +247,22 @@ impl Config {
 
     /// Why nobody may sign in as a demo user; `None` where a request from this machine may.
     pub fn no_demo(&self) -> Option<NoDemo> {
-        let real = match self.nango_mode() {
+        if !self.auth.demo {
+            Some(NoDemo::Disabled)
+        } else if !self.is_loopback() {
+            Some(NoDemo::PublicAddress)
+        } else if !self.server.trusted_proxies.is_empty() {
+            Some(NoDemo::Proxy)
+        } else {
+            None
+        }
+    }
+
+    /// What people connect are real accounts: neither the sandbox nor a Nango on this machine.
+    pub fn is_nango_real(&self) -> bool {
+        match self.nango_mode() {
             NangoMode::Real { base_url, .. } => !parse::is_loopback(&base_url),
             NangoMode::Sandbox | NangoMode::Off(_) => false,
-        };
-        match self.auth.demo {
-            Demo::Off => Some(NoDemo::Disabled),
-            _ if !self.is_loopback() => Some(NoDemo::PublicAddress),
-            Demo::Auto if !self.server.trusted_proxies.is_empty() => Some(NoDemo::Proxy),
-            Demo::Auto if real => Some(NoDemo::RealNango),
-            Demo::Auto | Demo::On => None,
         }
     }
 

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::{Demo, LogFormat};
+use super::LogFormat;
 
 /// The value as a message may show it. What contains an `@` may be an address with a password in
 /// it, put into the wrong setting.
@@ -172,17 +172,6 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
             "{} is not a log filter such as info or warn,patchbay=debug",
             quoted(text)
         )),
-    }
-}
-
-pub(super) fn demo(text: &str) -> Result<Demo, String> {
-    if text == "auto" {
-        return Ok(Demo::Auto);
-    }
-    match flag(text) {
-        Ok(true) => Ok(Demo::On),
-        Ok(false) => Ok(Demo::Off),
-        Err(_) => Err(format!("{} is none of auto, true and false", quoted(text))),
     }
 }
 

@@ -107,7 +107,9 @@ const AUTH_LOCAL: Setting<'static> = text("auth", "local", "AUTH_LOCAL")
 const AUTH_SIGN_UP: Setting<'static> = text("auth", "sign_up", "AUTH_SIGN_UP")
     .holds(Kind::Flag)
     .or("false");
-const AUTH_DEMO: Setting<'static> = text("auth", "demo", "AUTH_DEMO").or("auto");
+const AUTH_DEMO: Setting<'static> = text("auth", "demo", "AUTH_DEMO")
+    .holds(Kind::Flag)
+    .or("true");
 const LOG_FILTER: Setting<'static> = text("log", "filter", "RUST_LOG").or("info");
 const LOG_FORMAT: Setting<'static> = text("log", "format", "LOG_FORMAT").or("pretty");
 
@@ -282,7 +284,7 @@ fn rate(source: &mut Source<'_>, per_second: &Setting, burst: &Setting) -> Optio
 pub(super) fn auth(source: &mut Source<'_>) -> Option<Auth> {
     let local = source.get(&AUTH_LOCAL, parse::flag);
     let sign_up = source.get(&AUTH_SIGN_UP, parse::flag);
-    let demo = source.get(&AUTH_DEMO, parse::demo);
+    let demo = source.get(&AUTH_DEMO, parse::flag);
     if (local, sign_up) == (Some(false), Some(true)) {
         let reason = "goes with local accounts only: set AUTH_LOCAL to true, or this to false";
         source.refuse(&AUTH_SIGN_UP, reason.to_owned());

@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use crate::server::{
-    config::{self, Config, Demo, NoDemo},
+    config::{self, Config, NoDemo},
     state::{Rate, Web},
 };
 
@@ -57,17 +57,14 @@ impl Default for Limits {
 /// What whoever runs the server should know of the ways in.
 pub fn say_what_is_open(config: &Config) {
     match config.no_demo() {
+        None if config.is_nango_real() => tracing::warn!(
+            "whoever reaches this address may sign in as a demo user and connect real accounts: good on a computer of your own; before a proxy stands in front of it, set PUBLIC_URL or AUTH_DEMO=false"
+        ),
         None => tracing::info!(
             "whoever reaches this address may sign in as a demo user; before a proxy stands in front of it, set PUBLIC_URL or AUTH_DEMO=false"
         ),
-        Some(NoDemo::RealNango) => tracing::info!(
-            "there is no demo user, since what people connect is real; AUTH_DEMO=true lets in whoever reaches this address, for a computer of your own"
-        ),
         Some(NoDemo::Proxy) => tracing::info!(
             "there is no demo user, since TRUSTED_PROXIES says that a proxy stands in front"
-        ),
-        Some(NoDemo::PublicAddress) if config.auth.demo == Demo::On => tracing::warn!(
-            "AUTH_DEMO is true, and still there is no demo user: LISTEN_ADDR or PUBLIC_URL is no loopback address"
         ),
         Some(NoDemo::PublicAddress | NoDemo::Disabled) => {}
     }
