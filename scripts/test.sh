@@ -32,14 +32,16 @@ trap 'scripts/postgres.sh stop >/dev/null 2>&1 || true; [ -z "$memory" ] || rm -
 step "unit, API and conformance tests: build"
 check cargo test --locked --features ssr --no-run
 
-# The tests' databases live in memory where there is room: a disk that is still writing down what the
-# build made holds up each commit, and none of them has to outlive its test.
+# Databases of tests live in memory where there is room: a disk that is still writing down what the
+# build made holds up each commit for seconds, and none of them has to outlive its test.
 if [ "$(df --output=avail -BM /dev/shm 2>/dev/null | tail -1 | tr -dc 0-9)" -ge 2048 ] 2>/dev/null; then
   memory=$(mktemp -d /dev/shm/patchbay-tests.XXXXXX)
 fi
+in_memory() { TMPDIR=${memory:-${TMPDIR:-/tmp}} "$@"; }
+
 step "unit, API and conformance tests"
 # A failure's own words are enough, and many backtraces hide them.
-TMPDIR=${memory:-${TMPDIR:-/tmp}} RUST_BACKTRACE=0 check cargo test --locked --features ssr --no-fail-fast
+RUST_BACKTRACE=0 in_memory check cargo test --locked --features ssr --no-fail-fast
 
 step "release build"
 make build
@@ -48,9 +50,9 @@ step "budget"
 make budget
 
 step "the API and its OpenAPI document"
-scripts/schemathesis.sh
+in_memory scripts/schemathesis.sh
 
 step "browser tests"
-(cd end2end && npx playwright test)
+(cd end2end && in_memory npx playwright test)
 
 step "all green"
