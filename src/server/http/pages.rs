@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use any_spawner::Executor;
 use axum::{
     Router,
     body::Body,
@@ -38,8 +39,10 @@ use crate::{
 const MAX_PROBLEM: usize = 64 * 1024;
 
 pub fn routes(_state: &AppState) -> Router<AppState> {
-    // Also starts the executor that rendering runs on.
-    let _ = leptos_axum::generate_route_list(app::App);
+    // What rendering runs on; a second call finds it there. Leptos' own list of routes would start it
+    // too, but while one thread makes that list, pages of all others in the process load nothing and
+    // hang for ever (leptos-rs/leptos#4773).
+    let _ = Executor::init_tokio();
     Router::new()
         .route("/connectors", get(personal))
         .route("/connectors/{slug}", get(personal))
