@@ -99,8 +99,8 @@ ok() {
 
 # sandbox PORT KEY: a stand-in for Nango with any number of calls.
 sandbox() {
-  in_background sandbox env -i PATH="$PATH" "$binary" sandbox --listen "127.0.0.1:$1" --key "$2" \
-    --state "$folder/sandbox.json" --unlimited
+  in_background sandbox env -i PATH="$PATH" SANDBOX_SECRET_KEY="$2" "$binary" sandbox \
+    --listen "127.0.0.1:$1" --state "$folder/sandbox.json" --unlimited
   wait_for "$pid" "http://127.0.0.1:$1/"
 }
 
