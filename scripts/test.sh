@@ -32,8 +32,8 @@ trap 'scripts/postgres.sh stop >/dev/null 2>&1 || true; [ -z "$memory" ] || rm -
 step "unit, API and conformance tests: build"
 check cargo test --locked --features ssr --no-run
 
-# Databases of tests live in memory where there is room: a disk that is still writing down what the
-# build made holds up each commit for seconds, and none of them has to outlive its test.
+# Databases of tests live in memory where there is room: none of them has to outlive its test, and a
+# commit need not wait for a disk that is busy with what the build made.
 if [ "$(df --output=avail -BM /dev/shm 2>/dev/null | tail -1 | tr -dc 0-9)" -ge 2048 ] 2>/dev/null; then
   memory=$(mktemp -d /dev/shm/patchbay-tests.XXXXXX)
 fi
