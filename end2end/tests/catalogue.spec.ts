@@ -41,6 +41,11 @@ test.describe("the list", () => {
       return [...wrong, ...bare.map((tile) => tile.outerHTML)];
     });
     expect(missing).toEqual([]);
+    // In the brand's colour: Gmail's red, and not the text's.
+    const gmail = row(page, "Gmail").locator(".tile use");
+    const [mark, text] = await gmail.evaluate((use) => [use, document.body].map((e) => getComputedStyle(e)).map((s) => [s.fill, s.color]));
+    expect(mark[0]).toMatch(/^oklch\(/);
+    expect(mark[0]).not.toBe(text[1]);
   });
 
   test("narrows as one types, and the address follows", async ({ page }) => {
