@@ -88,21 +88,33 @@ transaction="$through/transaction?$verified"
 session="$through/session?$verified"
 direct="postgres://$user:$password@$host:$pg_port/$database"
 
-# patchbay PORT DIRECT COMMAND...: DIRECT may be empty.
-patchbay() {
-  env -i PATH="$PATH" DATABASE_URL="$transaction" DATABASE_DIRECT_URL="$2" LISTEN_ADDR="127.0.0.1:$1" \
-    NANGO_BASE_URL="http://127.0.0.1:$sandbox_port" NANGO_SECRET_KEY="$key" NANGO_CALLS_PER_MINUTE=100000 \
-    LIMITS_REQUESTS_PER_SECOND=0 RUST_LOG=warn "$binary" "${@:3}"
+# as PORT DIRECT: the environment of a server, in $as; DIRECT may be empty.
+as() {
+  as=(
+    env -i PATH="$PATH" DATABASE_URL="$transaction" DATABASE_DIRECT_URL="$2" LISTEN_ADDR="127.0.0.1:$1"
+    NANGO_BASE_URL="http://127.0.0.1:$sandbox_port" NANGO_SECRET_KEY="$key" NANGO_CALLS_PER_MINUTE=100000
+    LIMITS_REQUESTS_PER_SECOND=0 RUST_LOG=warn "$binary"
+  )
 }
 
 # pair DIRECT: both at once.
 pair() {
-  in_background one patchbay "$one" "$1" serve
+  as "$one" "$1"
+  in_background one "${as[@]}" serve
   first=$pid
-  in_background two patchbay "$two" "$1" serve
+  as "$two" "$1"
+  in_background two "${as[@]}" serve
   second=$pid
   wait_for "$first" "http://127.0.0.1:$one/health/ready"
   wait_for "$second" "http://127.0.0.1:$two/health/ready"
+}
+
+unpair() {
+  stop "$first"
+  stop "$second"
+  for port in "$one" "$two"; do
+    ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "a server does not end"
+  done
 }
 
 # live WHAT STREAM-PORT CHANGE-PORT CONNECTOR
@@ -122,7 +134,7 @@ sign_in() {
 }
 
 # The doctor's word on LISTEN.
-hears() { { patchbay "$one" "$1" doctor --json 2>/dev/null || true; } | node -e '
+hears() { as "$one" "$1"; { "${as[@]}" doctor --json 2>/dev/null || true; } | node -e '
   const { checks } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
   console.log(checks.find((check) => check.id === "database.listen").status);'; }
 
@@ -134,7 +146,8 @@ pair "$direct"
 count=$(sql "$direct" -c 'SELECT count(*) FROM _sqlx_migrations')
 [ "$count" -eq "$(find migrations/postgres -name '*.sql' | wc -l)" ] || die "$count migrations were applied"
 ok "two servers that start at once migrate an empty database ($count migrations)"
-patchbay "$one" "$direct" user create --email ada@example.com --name Ada --password-stdin <<<"$secret" >/dev/null
+as "$one" "$direct"
+"${as[@]}" user create --email ada@example.com --name Ada --password-stdin <<<"$secret" >/dev/null
 sign_in "$one"
 [ "$(curl -sS -o /dev/null -w '%{http_code}' -b "$COOKIE" "http://127.0.0.1:$two/connectors")" = 200 ] ||
   die "the other server does not know the session"
@@ -157,14 +170,12 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 live "direct, after a restart of PgBouncer" "$one" "$two" gmail || die "no live update"
-stop "$first"
-stop "$second"
+unpair
 
 pair "$session"
 [ "$(hears "$session")" = ok ] || die "the doctor does not hear NOTIFY through a pooler in session mode"
 live "a pooler in session mode as DATABASE_DIRECT_URL" "$one" "$two" gmail || die "no live update"
-stop "$first"
-stop "$second"
+unpair
 
 if grep -hE 'panicked|ERROR|prepared statement' "$folder/one.log" "$folder/two.log" "$folder/pgbouncer.log"; then
   die "a log tells of an error"
