@@ -3,9 +3,10 @@
 # An image with one program in it:
 #
 #   docker build -t patchbay .
-#   docker run --rm -p 3000:3000 --env-file .env -v patchbay:/var/lib/patchbay patchbay
+#   docker run --rm -p 127.0.0.1:3000:3000 --env-file .env -v patchbay:/var/lib/patchbay patchbay
 #
-# docs/DEPLOYING.md says what to put into .env.
+# docs/DEPLOYING.md says what to put into .env. The port is for a proxy on the same machine: whoever can
+# reach it without one writes their own address.
 
 FROM rust:1.95-slim-bookworm AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -34,7 +35,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 # Debian 12's C library, and next to nothing else. User 65532 has no name to log in with.
 FROM gcr.io/distroless/cc-debian12:nonroot
-# The health check's only tools; everything else of busybox stays out.
+# The health check's tools. Both are the whole of busybox, under the names that are needed.
 COPY --from=busybox:1.36-musl /bin/sh /bin/wget /bin/
 COPY --from=build /out/patchbay /usr/local/bin/patchbay
 # SQLite's folder, where that is used: a volume gets the owner of what it covers.

@@ -85,6 +85,7 @@ CONF
     -e "s/listen 443 /listen 127.0.0.1:$tls /" -e "s/server 127.0.0.1:3000;/server 127.0.0.1:$port;/" \
     -e "s#/etc/letsencrypt/live/$HOST/fullchain.pem#$folder/cert.pem#" \
     -e "s#/etc/letsencrypt/live/$HOST/privkey.pem#$folder/key.pem#" \
+    -e "s#/var/log/nginx/access.log#$folder/access.log#" \
     -e "s#https://$HOST#$base#" deploy/nginx/patchbay.conf >"$folder/patchbay.conf"
   nginx -t -q -c "$folder/nginx.conf" -p "$folder" -e stderr
   in_background nginx nginx -c "$folder/nginx.conf" -p "$folder" -e stderr

@@ -121,10 +121,13 @@ on_both! {
         let evil = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
         grace.form("/sign-in/token", &posted, &evil).await.problem(403, "cross_site");
         assert_eq!(grace.get("/connectors").await.status, 200);
-        // Nor does a token that is no good.
+        // A token that is no good is somebody's, and not surely hers: nobody goes on as Grace.
         let bad = [("token", "a.b.c"), ("next", "/connectors")];
-        assert_eq!(grace.form("/sign-in/token", &bad, &host).await.redirect(303), "/sign-in");
-        assert_eq!(grace.get("/connectors").await.status, 200);
+        let refused = grace.form("/sign-in/token", &bad, &host).await;
+        assert_eq!(refused.redirect(303), "/sign-in");
+        assert_eq!(grace.get("/connectors").await.status, 303);
+        let nobody = Person::new(&app, &refused.cookie().expect("another session"));
+        assert!(nobody.get("/sign-in").await.text.contains("The token is not accepted."));
     }
 
     /// Whoever comes back from a provider held a session of nobody; a person is not sent there.
@@ -165,7 +168,8 @@ on_both! {
         assert_eq!(over_after(&app, MINUTE + 10_000).await, 2);
         // A person's own is not shortened by a problem that waits for its page.
         let ada = app.sign_in("ada").await;
-        let answer = ada.form("/sign-in/token", &[("token", "a.b.c")], &[("origin", HOST)]).await;
+        let wrong = [("input.subdomain", "no dots.here")];
+        let answer = ada.form("/connectors/zendesk/connect", &wrong, &[("origin", &app.base)]).await;
         assert!(!answer.header("set-cookie").contains("Max-Age=900"), "{:?}", answer.headers);
         assert_eq!(over_after(&app, 20 * MINUTE).await, 0);
         assert_eq!(ada.get("/connectors").await.status, 200);

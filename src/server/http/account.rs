@@ -15,7 +15,7 @@ use super::{
     body::FormBody,
     pages,
     problem::ApiError,
-    session::{FormSignedIn, SignedIn, digest, set_valid_from, unavailable},
+    session::{FormSignedIn, SignedIn, digest, half_done, set_valid_from},
 };
 use crate::server::{services::Services, state::AppState};
 
@@ -50,7 +50,7 @@ async fn password(
         Ok(from) => {
             // The session goes on, and whoever knew its id does not.
             set_valid_from(session, from).await?;
-            session.cycle_id().await.map_err(unavailable)?;
+            session.cycle_id().await.map_err(half_done)?;
             Ok(Redirect::to("/account?done=password").into_response())
         }
         Err(error) => {
@@ -77,7 +77,7 @@ async fn end_sessions(
         services.sessions.end_others(&user, &this).await?;
     } else if form.id == this {
         services.sessions.sign_out(user.id, &this).await?;
-        session.flush().await.map_err(unavailable)?;
+        session.flush().await.map_err(half_done)?;
         return Ok(Redirect::to("/sign-in").into_response());
     } else {
         services.sessions.end(&user, &form.id).await?;

@@ -20,7 +20,7 @@ use super::{
     headers,
     oidc::explain,
     problem::ApiError,
-    session::{Proof, SignedIn, begin, digest, unavailable},
+    session::{Proof, SignedIn, begin, digest, leave, unavailable},
 };
 use crate::{
     domain::problem::Problem,
@@ -118,13 +118,22 @@ async fn form(
         return Ok(once_more(&token, local_path(&next)));
     }
     let token = Bearer(token.expose_secret());
-    let user = match services.tokens.verify(token).await {
-        Ok((user, _)) => user,
-        Err(error) => return explain(&session, error).await,
+    let entered = match services.tokens.verify(token).await {
+        Ok((user, _)) => services.tokens.signed_in(&user).await,
+        Err(error) => Err(error),
     };
-    let entered = services.tokens.signed_in(&user).await?;
-    begin(&session, &entered, &services).await?;
-    Ok(Redirect::to(local_path(&next)).into_response())
+    match entered {
+        Ok(entered) => {
+            begin(&session, &entered, &services).await?;
+            Ok(Redirect::to(local_path(&next)).into_response())
+        }
+        Err(error) => {
+            // The host product has sent somebody, and it cannot be told whom: whoever is signed in
+            // here may be another, and what the one connects would be the other's.
+            leave(&session, &services).await?;
+            explain(&session, error).await
+        }
+    }
 }
 
 /// A page that posts the same form from here. Whoever runs no scripts presses its button.

@@ -202,14 +202,9 @@ pub async fn begin(
     entered: &Entered,
     services: &Services,
 ) -> Result<(), ApiError> {
-    let before = session.get::<Uuid>(USER_ID).await.map_err(unavailable)?;
-    if let Some(before) = before {
-        services.sessions.sign_out(before, &digest(session)).await?;
-    }
+    leave(session, services).await?;
     services.sessions.make_room(&entered.user).await?;
     let now = services.accounts.now();
-    session.clear().await;
-    session.cycle_id().await.map_err(unavailable)?;
     let signed_in_at = session.insert(SIGNED_IN_AT, now.0).await;
     signed_in_at.map_err(unavailable)?;
     seen(session, now, services).await?;
@@ -223,6 +218,16 @@ pub async fn begin(
     set_valid_from(session, entered.valid_from).await?;
     let id = entered.user.id;
     session.insert(USER_ID, id).await.map_err(unavailable)
+}
+
+/// Signs out whoever is signed in, and goes on as nobody, under a new id and with nothing of theirs.
+pub async fn leave(session: &Session, services: &Services) -> Result<(), ApiError> {
+    let before = session.get::<Uuid>(USER_ID).await.map_err(unavailable)?;
+    if let Some(before) = before {
+        services.sessions.sign_out(before, &digest(session)).await?;
+    }
+    session.clear().await;
+    session.cycle_id().await.map_err(half_done)
 }
 
 /// What ends all of the person's sessions from now on ends this one; what did before does not.
@@ -265,6 +270,18 @@ pub fn unavailable(error: tower_sessions::session::Error) -> ApiError {
     no_database("Nothing was changed. Try again in a minute.")
 }
 
+/// The same, where something has been changed already.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
+pub fn half_done(error: tower_sessions::session::Error) -> ApiError {
+    tracing::error!(%error, "sessions");
+    no_database(MAYBE)
+}
+
+const MAYBE: &str = "It may have come about: reload the page in a minute to see where it stands.";
+
 fn no_database(detail: &str) -> ApiError {
     ApiError::from(Problem::new(
         503,
@@ -289,6 +306,5 @@ pub async fn or_unavailable(response: Response) -> Response {
     if response.extensions().get::<Answered>().is_some() {
         return response;
     }
-    no_database("It may have come about: reload the page in a minute to see where it stands.")
-        .into_response()
+    no_database(MAYBE).into_response()
 }

@@ -52,6 +52,7 @@ impl Sessions {
         if session::delete_oldest(&mut tx, person.id, MOST - 1).await? == 0 {
             return Ok(());
         }
+        audit::account(&self.0, &mut tx, "sessions_ended", person.id).await?;
         announce(&mut tx, person.id).await?;
         tx.commit().await?;
         publish(&self.0, person.id);
