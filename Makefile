@@ -54,7 +54,7 @@ soak: ## 10,000 attempts against a Nango that loses, doubles and refuses; SOAK_D
 .PHONY: fuzz
 fuzz: ## Ten million made-up webhooks, callbacks, tokens, headers, settings and manifests; FUZZ_CASES more
 	FUZZ_CASES=$${FUZZ_CASES:-10000000} $(CHECK) \
-	  cargo test --locked --features ssr --profile fuzz --test fuzz -- --nocapture
+	  cargo test --locked --features ssr --test fuzz -- --nocapture
 
 .PHONY: browser
 browser: $(BINARY) ## The browser tests alone
