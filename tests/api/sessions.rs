@@ -73,7 +73,7 @@ async fn takes_her_place(app: &TestApp, way: &str, sign_in: impl AsyncFnOnce(&Pe
         .get("/api/v1/connections")
         .await
         .problem(401, "signed_out");
-    let last = stream.within(Duration::from_secs(5)).await;
+    let last = stream.within(Duration::from_secs(12)).await;
     assert_eq!(last, Some(("bye".to_owned(), json!({}))), "{way}");
     assert_eq!(count(app, "grace").await, 1, "{way}: elsewhere she stays");
     assert_eq!(elsewhere.get("/connectors").await.status, 200, "{way}");

@@ -224,7 +224,7 @@ pub async fn begin(
 pub async fn leave(session: &Session, services: &Services) -> Result<(), ApiError> {
     let before = session.get::<Uuid>(USER_ID).await.map_err(unavailable)?;
     if let Some(before) = before {
-        services.sessions.sign_out(before, &digest(session)).await?;
+        services.sessions.give_way(before, &digest(session)).await?;
     }
     session.clear().await;
     session.cycle_id().await.map_err(half_done)

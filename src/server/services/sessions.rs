@@ -1,6 +1,6 @@
 //! A person's sessions: where they are signed in, and ending that.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +30,9 @@ pub const USER_AGENT: &str = "user_agent";
 
 /// So many sessions has a person at the most.
 const MOST: i64 = 100;
+
+/// After so long the browser that signs in has the answer.
+const COOKIE_ARRIVES: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub struct Sessions(pub(super) Arc<Core>);
@@ -64,7 +67,36 @@ impl Sessions {
         self.end_one(person.id, digest, "sessions_ended").await
     }
 
-    /// Ends the session that asks for it, or that another one takes the place of.
+    /// Ends the session that another one takes the place of. Its pages hear of it a moment later: one
+    /// that comes back before the browser has the new cookie does so with the old one, and the answer to
+    /// that would take the new one away.
+    pub async fn give_way(&self, person: Uuid, this: &str) -> Result<(), ServiceError> {
+        let mut tx = self.0.db.write().await?;
+        if !session::delete_one(&mut tx, person, this).await? {
+            return Ok(());
+        }
+        audit::account(&self.0, &mut tx, "sign_out", person).await?;
+        tx.commit().await?;
+        let sessions = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(COOKIE_ARRIVES).await;
+            if let Err(error) = sessions.tell(person).await {
+                // The streams look for themselves, within seconds.
+                tracing::debug!(%error, "the end of a session was not announced");
+            }
+        });
+        Ok(())
+    }
+
+    async fn tell(&self, person: Uuid) -> Result<(), ServiceError> {
+        let mut tx = self.0.db.write().await?;
+        announce(&mut tx, person).await?;
+        tx.commit().await?;
+        publish(&self.0, person);
+        Ok(())
+    }
+
+    /// Ends the session that asks for it.
     pub async fn sign_out(&self, person: Uuid, this: &str) -> Result<(), ServiceError> {
         self.end_one(person, this, "sign_out").await
     }
