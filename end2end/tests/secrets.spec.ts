@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
-import { allow, button, connect, enter, expect, opens, row, test, word } from "./support";
+import { alive, allow, button, connect, enter, expect, opens, row, test, word } from "./support";
 
 const pkg = resolve(import.meta.dirname, "../../target/site/pkg");
 
@@ -55,6 +55,8 @@ test("nothing that a browser is sent is secret", async ({ page, installation, gu
   await page.goto(`${ours.url}/connectors/gmail`);
   await page.goto(`${ours.url}/connectors/nobody`);
   await page.goto(`${ours.url}/connectors`);
+  // Before that its button is a form's, and opens no window.
+  await alive(page);
   const popup = await opens(page, button(row(page, "Slack"), "Connect Slack"));
   await allow(popup);
   await expect(word(page, "Slack")).toHaveText("Connected");
