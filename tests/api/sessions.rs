@@ -73,6 +73,9 @@ async fn takes_her_place(app: &TestApp, way: &str, sign_in: impl AsyncFnOnce(&Pe
         .get("/api/v1/connections")
         .await
         .problem(401, "signed_out");
+    // What a tab with the old cookie is answered leaves the browser the new one.
+    let late = grace.get("/sign-in").await;
+    assert_eq!((late.status, late.cookie()), (200, None), "{way}");
     let last = stream.within(Duration::from_secs(12)).await;
     assert_eq!(last, Some(("bye".to_owned(), json!({}))), "{way}");
     assert_eq!(count(app, "grace").await, 1, "{way}: elsewhere she stays");
@@ -226,5 +229,7 @@ on_both! {
             assert_eq!(person.get("/connectors").await.status, 200);
         }
         assert_eq!(count(&app, "ada").await, 100);
+        let history = last.get("/api/v1/history").await;
+        assert!(history.text.contains("Signed out elsewhere"), "{}", history.text);
     }
 }

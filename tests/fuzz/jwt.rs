@@ -1,6 +1,7 @@
 //! Tokens that are put together by hand, so that everything in them can be wrong, and the rule by
 //! which one of them may be accepted. None of it asks the code that is tried.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt::Write;
 
 use hmac::{Hmac, Mac};
@@ -145,19 +146,7 @@ pub fn changes(names: &'static [&'static str], most: usize) -> impl Strategy<Val
 
 /// Base64url without padding (RFC 7515, appendix C).
 pub fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len() * 4 / 3 + 3);
-    for chunk in bytes.chunks(3) {
-        let mut word = [0; 4];
-        word[1..=chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes(word);
-        for place in 0..=chunk.len() {
-            text.push(char::from(
-                LETTERS[(bits >> (18 - 6 * place)) as usize & 63],
-            ));
-        }
-    }
-    text
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The MAC of a text in base64; `alg` is one of the three of shared secrets.
@@ -225,16 +214,4 @@ pub fn must_be_accepted(claims: &Fields, length: usize) -> bool {
         })
         // Deeper than readers of JSON go.
         && claims.iter().all(|(_, text)| !text.contains(&"[".repeat(100)))
-}
-
-#[test]
-fn base64_is_that_of_the_rfc() {
-    for (bytes, text) in [
-        (&b""[..], ""),
-        (b"f", "Zg"),
-        (b"fo", "Zm8"),
-        (b"\x03\xec\xff\xe0\xc1", "A-z_4ME"),
-    ] {
-        assert_eq!(base64(bytes), text);
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     response::{IntoResponse, Redirect, Response},
     routing::post,
@@ -15,7 +15,7 @@ use super::{
     body::FormBody,
     pages,
     problem::ApiError,
-    session::{FormSignedIn, SignedIn, digest, half_done, set_valid_from},
+    session::{FormSignedIn, SignedIn, SignedOut, digest, half_done, set_valid_from},
 };
 use crate::server::{services::Services, state::AppState};
 
@@ -78,7 +78,7 @@ async fn end_sessions(
     } else if form.id == this {
         services.sessions.sign_out(user.id, &this).await?;
         session.flush().await.map_err(half_done)?;
-        return Ok(Redirect::to("/sign-in").into_response());
+        return Ok((Extension(SignedOut), Redirect::to("/sign-in")).into_response());
     } else {
         services.sessions.end(&user, &form.id).await?;
     }

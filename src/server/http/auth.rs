@@ -1,7 +1,7 @@
 //! Signing in and out, first form: one demo user, on loopback only.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, Version},
     response::{IntoResponse, Redirect, Response},
@@ -14,7 +14,7 @@ use super::{
     body::FormBody,
     guard,
     problem::ApiError,
-    session::{MaybeSignedIn, SignedIn, begin, digest, unavailable},
+    session::{MaybeSignedIn, SignedIn, SignedOut, begin, digest, half_done},
 };
 use crate::{
     domain::problem::Problem,
@@ -72,7 +72,7 @@ async fn sign_out(
             .sign_out(user.id, &digest(&session))
             .await?;
         // What is left of it is the cookie.
-        session.flush().await.map_err(unavailable)?;
+        session.flush().await.map_err(half_done)?;
     }
-    Ok(Redirect::to("/sign-in").into_response())
+    Ok((Extension(SignedOut), Redirect::to("/sign-in")).into_response())
 }

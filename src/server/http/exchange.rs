@@ -4,7 +4,7 @@
 //! not for how long they may stay.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
@@ -20,7 +20,7 @@ use super::{
     headers,
     oidc::explain,
     problem::ApiError,
-    session::{Proof, SignedIn, begin, digest, leave, unavailable},
+    session::{Proof, SignedIn, SignedOut, begin, digest, half_done, leave},
 };
 use crate::{
     domain::problem::Problem,
@@ -74,7 +74,7 @@ pub async fn delete(
         session,
         proof,
     }: SignedIn,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     // A token has no session to end.
     if proof == Proof::Session {
         services
@@ -82,9 +82,9 @@ pub async fn delete(
             .sign_out(user.id, &digest(&session))
             .await?;
         // What is left of it is the cookie.
-        session.flush().await.map_err(unavailable)?;
+        session.flush().await.map_err(half_done)?;
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok((Extension(SignedOut), StatusCode::NO_CONTENT).into_response())
 }
 
 #[derive(Default, Deserialize)]

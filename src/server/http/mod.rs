@@ -120,6 +120,7 @@ pub fn router<S: SessionStore + Clone>(
         .layer(middleware::map_response(session::answered))
         .layer(sessions)
         .layer(middleware::map_response(session::or_unavailable))
+        .layer(middleware::map_response(session::keep_cookie))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .layer(
             CompressionLayer::new()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{Extensions, HeaderMap, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use tower_sessions::{Expiry, MemoryStore, Session};
@@ -289,6 +289,32 @@ fn no_database(detail: &str) -> ApiError {
         "The database does not answer right now.",
         detail,
     ))
+}
+
+/// Stands on the answer to whoever asked to be signed out here.
+#[derive(Clone, Copy)]
+pub struct SignedOut;
+
+/// The cookie of a session that is over stays with the browser, unless it has just been signed out:
+/// another tab may have signed in meanwhile, and by the time of the answer its cookie is a newer one.
+pub async fn keep_cookie(mut response: Response) -> Response {
+    if response.extensions().get::<SignedOut>().is_none() {
+        let all = response.headers_mut();
+        let kept: Vec<_> = all.get_all(header::SET_COOKIE).iter().cloned().collect();
+        all.remove(header::SET_COOKIE);
+        for value in kept {
+            if !takes_away(&value) {
+                all.append(header::SET_COOKIE, value);
+            }
+        }
+    }
+    response
+}
+
+/// Whether it empties a cookie (RFC 6265, section 5.2).
+fn takes_away(value: &HeaderValue) -> bool {
+    let pair = value.as_bytes().split(|byte| *byte == b';').next();
+    pair.is_some_and(|pair| pair.ends_with(b"="))
 }
 
 /// Stands on every answer that comes from behind the session layer.

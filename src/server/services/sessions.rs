@@ -68,8 +68,7 @@ impl Sessions {
     }
 
     /// Ends the session that another one takes the place of. Its pages hear of it a moment later: one
-    /// that comes back before the browser has the new cookie does so with the old one, and the answer to
-    /// that would take the new one away.
+    /// that came back before the browser has the new cookie would stand at the sign-in.
     pub async fn give_way(&self, person: Uuid, this: &str) -> Result<(), ServiceError> {
         let mut tx = self.0.db.write().await?;
         if !session::delete_one(&mut tx, person, this).await? {
