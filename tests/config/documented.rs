@@ -182,7 +182,7 @@ fn the_sandboxs_controls_faults_and_options_are_described() {
     let lacking = missing(&fields, &text);
     assert!(lacking.is_empty(), "{SANDBOX} lacks {lacking:?}");
 
-    let source = read("src/server/cli.rs");
+    let source = read("src/server/cli/sandbox.rs");
     let (_, arguments) = source.split_once("struct SandboxArgs {").unwrap();
     let arguments = arguments.split("\n}").next().unwrap();
     let options = all_matches(r"#\[arg\(long[^\]]*\)\]\s+([a-z_]+):", arguments);
