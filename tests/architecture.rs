@@ -80,6 +80,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "app",
             "domain",
+            "pages::printed",
             "server::http",
             // The messages of a subscription; nothing is published from here.
             "server::live::Message",

@@ -14,9 +14,10 @@ use super::{
     connector_dialog::{ConnectorDialog, DialogState},
     control::act_form,
     details_form::{Form, FormState},
-    element::{Element, dynamic, el},
+    element::dynamic,
     live_region::LiveRegion,
     rows::rows,
+    shelf::{List, Shelf, after_rows},
     use_connections::use_connections,
 };
 use crate::{
@@ -25,48 +26,11 @@ use crate::{
         timers::{clock_ms, sleep, spawn},
     },
     domain::{
-        catalogue::{Entry, Folded, Listing, Query, Sort, list, shown},
-        connection::Connection,
-        connector::Connector,
+        catalogue::{Query, Sort},
         page::CatalogueData,
         timestamp::Timestamp,
     },
 };
-
-/// So many rows are there at once; the rest on request.
-const ROWS: usize = 150;
-
-/// Every connector, and what search looks at.
-struct Shelf {
-    connectors: Arc<Vec<Connector>>,
-    folded: Vec<Folded>,
-}
-
-impl Shelf {
-    fn new(connectors: Arc<Vec<Connector>>) -> Self {
-        let all = connectors.iter();
-        let folded = all.map(|c| Folded::new(c, document::lower)).collect();
-        Self { connectors, folded }
-    }
-
-    /// The listing of what is known now.
-    fn list<'a>(&'a self, connections: &'a [Connection], query: &Query) -> Listing {
-        let entry = |(connector, folded): (&'a Connector, &'a Folded)| {
-            let slug = &connector.slug;
-            let ours = connections.iter().filter(|c| c.connector == *slug);
-            let synced = ours.clone().filter_map(|c| c.last_synced_at).max();
-            Entry {
-                connector,
-                folded,
-                shown: shown(ours),
-                last_synced_ms: synced.map_or(0, |at| at.0),
-            }
-        };
-        let all = self.connectors.iter().zip(&self.folded);
-        let entries: Vec<Entry<'a>> = all.map(entry).collect();
-        list(&entries, query, document::lower)
-    }
-}
 
 /// Keeps `now` true: the page's own time plus what went by since.
 pub fn tick(now: RwSignal<Timestamp>) {
@@ -77,13 +41,6 @@ pub fn tick(now: RwSignal<Timestamp>) {
             now.set(Timestamp(start + clock_ms()));
         }
     });
-}
-
-/// What the list shows.
-#[derive(Clone, Default)]
-struct List {
-    address: Address,
-    rows: Vec<usize>,
 }
 
 /// The catalogue, from what the page carries ([`CatalogueData`]).
@@ -237,13 +194,7 @@ pub fn ConnectorCatalog() -> impl IntoView {
         shown.with(|list| counts.with(|listing| statuses(listing, &list.address.query)))
     });
     let after = dynamic(move || shown.with(|list| after_rows(&shelf, list)));
-    let each = move || {
-        shown.with(|list| {
-            let all = list.address.all;
-            let some = if all { list.rows.len() } else { ROWS };
-            list.rows.iter().take(some).copied().collect::<Vec<_>>()
-        })
-    };
+    let each = move || shown.with(|list| list.visible().to_vec());
     let known = connectors.clone();
     let row = move |index: usize| {
         let connector = known.get(index).cloned().unwrap_or_default();
@@ -290,86 +241,4 @@ pub fn ConnectorCatalog() -> impl IntoView {
             <ConnectorDialog connectors form context=details/>
         </div>
     }
-}
-
-/// Below the rows: how many there are, the way to the rest, or what to do where there is none.
-fn after_rows(shelf: &Shelf, list: &List) -> Element {
-    let query = &list.address.query;
-    let count = list.rows.len();
-    let link = |words: String, url: String| {
-        el("a")
-            .class("button")
-            .attr("href", url)
-            .attr("data-do", "go")
-            .child(words)
-    };
-    let mut links = Vec::new();
-    let mut words = String::new();
-    if count == 0 {
-        words = match (query.q.trim(), query.category.as_str()) {
-            ("", _) => "No connector matches these filters.".to_owned(),
-            (q, "") => format!("No connector matches “{q}”."),
-            (q, category) => format!("No connector matches “{q}” in {category}."),
-        };
-        if !query.q.trim().is_empty() {
-            let mut without = query.clone();
-            without.q.clear();
-            links.push(link("Clear search".to_owned(), href(&without, false)));
-        }
-        if *query
-            != (Query {
-                q: query.q.clone(),
-                sort: query.sort,
-                ..Query::default()
-            })
-        {
-            let mut without = query.clone();
-            without.category.clear();
-            without.status = Default::default();
-            links.push(link(
-                "Show all categories".to_owned(),
-                href(&without, false),
-            ));
-        }
-        links.extend(near(shelf, &query.q).map(|name| {
-            let q = name.to_owned();
-            let url = href(
-                &Query {
-                    q,
-                    ..Query::default()
-                },
-                false,
-            );
-            link(format!("Did you mean {name}?"), url)
-        }));
-    } else if count > ROWS && !list.address.all {
-        links.push(link(format!("Show all {count}"), href(query, true)));
-    }
-    let noun = if count == 1 {
-        "connector"
-    } else {
-        "connectors"
-    };
-    let after = el("div")
-        .class("after")
-        .attr("hidden", links.is_empty())
-        .child(el("p").child(words))
-        .children(links);
-    el("div")
-        .child(
-            el("p")
-                .class("unseen")
-                .attr("role", "status")
-                .child(format!("{count} {noun}")),
-        )
-        .child(after)
-}
-
-/// Names that begin alike: enough for most slips of the finger.
-fn near<'a>(shelf: &'a Shelf, q: &str) -> impl Iterator<Item = &'a str> {
-    let start: String = document::lower(q.trim()).chars().take(2).collect();
-    let all = shelf.connectors.iter().zip(&shelf.folded);
-    all.filter(move |(_, folded)| start.len() > 1 && folded.starts_with(&start))
-        .map(|(connector, _)| connector.name.as_str())
-        .take(3)
 }

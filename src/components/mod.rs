@@ -25,5 +25,6 @@ pub mod flow_note;
 pub mod live_region;
 pub mod rename;
 pub mod rows;
+pub mod shelf;
 pub mod stage;
 pub mod use_connections;

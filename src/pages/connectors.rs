@@ -5,8 +5,10 @@ use leptos_router::hooks::use_url;
 
 use super::frame::{carried, framed, problem_page};
 use crate::{
-    app::StatusSetter, components::connector_catalog::ConnectorCatalog,
-    domain::page::CatalogueData, server_fns::pages::catalogue_page,
+    app::StatusSetter,
+    components::connector_catalog::ConnectorCatalog,
+    domain::page::{CatalogueData, CataloguePage},
+    server_fns::pages::catalogue_page,
 };
 
 #[component]
@@ -21,27 +23,30 @@ pub fn Connectors() -> impl IntoView {
                 Suspend::new(async move {
                     match page.await {
                         Err(problem) => problem_page(&problem, status.as_ref()),
-                        Ok(page) => {
-                            let frame = page.frame;
-                            let data = CatalogueData {
-                                connectors: page.connectors,
-                                connections: page.connections,
-                                search,
-                                now: frame.now,
-                                icons: frame.icons.clone(),
-                                off: frame.refusal(),
-                            };
-                            let carried = carried(&data);
-                            provide_context(data);
-                            let catalogue = view! {
-                                {carried}
-                                <ConnectorCatalog/>
-                            };
-                            framed(Some(frame), "Connectors", catalogue.into_any())
-                        }
+                        Ok(page) => catalogue(page, search),
                     }
                 })
             }}
         </Suspense>
     }
+}
+
+/// The page of what one person has. `search` is the address's query string.
+pub fn catalogue(page: CataloguePage, search: String) -> AnyView {
+    let frame = page.frame;
+    let data = CatalogueData {
+        connectors: page.connectors,
+        connections: page.connections,
+        search,
+        now: frame.now,
+        icons: frame.icons.clone(),
+        off: frame.refusal(),
+    };
+    let carried = carried(&data);
+    provide_context(data);
+    let catalogue = view! {
+        {carried}
+        <ConnectorCatalog/>
+    };
+    framed(Some(frame), "Connectors", catalogue.into_any())
 }

@@ -26,7 +26,6 @@ pub fn framed(frame: Option<Frame>, title: &str, content: AnyView) -> AnyView {
         ),
         None => (None, false, None, None),
     };
-    let person = user.as_ref().map(|user| user.id.to_string());
     view! {
         <Title text=title/>
         <a class="skip" href="#main">"Skip to content"</a>
@@ -56,6 +55,16 @@ pub fn framed(frame: Option<Frame>, title: &str, content: AnyView) -> AnyView {
                     </aside>
                 }
             })}
+        {top(user, nango)}
+        <main id="main" tabindex="-1">{content}</main>
+    }
+    .into_any()
+}
+
+/// The bar above every page. `nango` is its origin: sign-in windows speak from there.
+pub fn top(user: Option<User>, nango: Option<String>) -> AnyView {
+    let person = user.as_ref().map(|user| user.id.to_string());
+    view! {
         <header class="top" data-person=person data-nango=nango>
             <a class="brand" href="/connectors">"Patchbay"</a>
             <nav aria-label="Main">
@@ -63,16 +72,19 @@ pub fn framed(frame: Option<Frame>, title: &str, content: AnyView) -> AnyView {
             </nav>
             {user.map(account_menu)}
         </header>
-        <main id="main" tabindex="-1">{content}</main>
     }
     .into_any()
 }
 
+/// JSON that nothing in it can end the element of: it has `<` in strings only.
+pub fn json(data: &impl Serialize) -> String {
+    let json = serde_json::to_string(data).unwrap_or_default();
+    json.replace('<', "\\u003c")
+}
+
 /// The data that the page's island starts with, for the browser to read.
 pub fn carried(data: &impl Serialize) -> AnyView {
-    // Nothing in it may end the element; JSON has `<` in strings only.
-    let json = serde_json::to_string(data).unwrap_or_default();
-    let json = json.replace('<', "\\u003c");
+    let json = json(data);
     view! { <script type="application/json" id=PAGE_DATA inner_html=json></script> }.into_any()
 }
 

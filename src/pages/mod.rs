@@ -10,5 +10,6 @@ pub mod connectors;
 pub mod form_field;
 pub mod frame;
 pub mod not_found;
+pub mod printed;
 pub mod sign_in;
 pub mod sign_up;

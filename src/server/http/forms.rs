@@ -45,6 +45,12 @@ pub struct Flash {
     pub values: BTreeMap<String, String>,
 }
 
+impl Flash {
+    pub fn is_empty(&self) -> bool {
+        self.problem.is_none() && self.values.is_empty()
+    }
+}
+
 const FLASH: &str = "flash";
 
 /// Takes the flash out of the session.

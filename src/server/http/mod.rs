@@ -11,6 +11,7 @@ pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod callback;
+pub mod catalogue;
 pub mod client;
 pub mod connections;
 pub mod connectors;
@@ -89,7 +90,7 @@ pub fn router<S: SessionStore + Clone>(
     // From the inside out: the last one sees a request first.
     Router::new()
         .merge(api)
-        .merge(pages::routes(&state))
+        .merge(pages::routes())
         .route("/", get(pages::home))
         .route("/icons/{file}", get(assets::icons))
         .route("/assets/{version}/{*path}", get(assets::versioned))

@@ -20,7 +20,7 @@ use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
 
 use super::{
-    assets, body,
+    assets, body, catalogue,
     forms::{self, take_flash},
     headers,
     problem::ApiError,
@@ -38,13 +38,17 @@ use crate::{
 /// So many bytes has a problem at the most.
 const MAX_PROBLEM: usize = 64 * 1024;
 
-pub fn routes(_state: &AppState) -> Router<AppState> {
+pub fn routes() -> Router<AppState> {
     // What rendering runs on; a second call finds it there. Leptos' own list of routes would start it
     // too, but while one thread makes that list, pages of all others in the process load nothing and
     // hang for ever (leptos-rs/leptos#4773).
     let _ = Executor::init_tokio();
+    let prints = catalogue::Prints::default();
+    let catalogue = async move |state: State<AppState>, person: SignedIn, request: Request| {
+        catalogue::show(prints.clone(), state, person, request).await
+    };
     Router::new()
-        .route("/connectors", get(personal))
+        .route("/connectors", get(catalogue))
         .route("/connectors/{slug}", get(personal))
         .route("/attempts/{id}", get(personal))
         .route("/account", get(personal))
@@ -134,15 +138,27 @@ pub async fn not_found(state: AppState, user: Option<User>, request: Request) ->
     response
 }
 
-async fn render(
+pub async fn render(
     state: AppState,
     person: Option<(User, CurrentSession)>,
     flash: forms::Flash,
     request: Request,
 ) -> Response {
+    render_with(state, person, flash, request, || ()).await
+}
+
+/// The same, with more for the page to find in its context.
+pub async fn render_with(
+    state: AppState,
+    person: Option<(User, CurrentSession)>,
+    flash: forms::Flash,
+    request: Request,
+    more: impl Fn() + Clone + Send + Sync + 'static,
+) -> Response {
     let options = state.leptos.clone();
     let services = state.services;
     let context = move || {
+        more();
         provide(&services, person.as_ref());
         set_policy();
         provide_context(AssetRoot(assets::root()));

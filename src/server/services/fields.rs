@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -50,6 +53,8 @@ struct Inner {
     /// By Nango's name of the provider.
     known: Mutex<HashMap<String, Known>>,
     answered: Notify,
+    /// Counts the answers.
+    edition: AtomicU64,
 }
 
 /// The last answers. Cheap to clone.
@@ -59,6 +64,11 @@ pub struct Fields(Arc<Inner>);
 impl Fields {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another number once something else may be known. Read it before what is known.
+    pub fn edition(&self) -> u64 {
+        self.0.edition.load(Ordering::SeqCst)
     }
 
     /// By what is known already.
@@ -143,6 +153,7 @@ impl Fields {
                 .then(|| error::nango(&error));
             }
         }
+        self.0.edition.fetch_add(1, Ordering::SeqCst);
         drop(all);
         self.0.answered.notify_waiters();
     }

@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,7 +29,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Between two calls while Nango fails: people want to hear that it is back.
 const RETRY: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Known {
     /// Not asked yet: everything counts as there, a click will tell.
     #[default]
@@ -39,6 +42,8 @@ enum Known {
 #[derive(Clone, Debug, Default)]
 pub struct Integrations {
     known: Arc<RwLock<Known>>,
+    /// Counts what was news.
+    edition: Arc<AtomicU64>,
     /// Somebody's call failed: the minute's pause is too long now.
     failed: Arc<Notify>,
 }
@@ -83,8 +88,17 @@ impl Integrations {
         }
     }
 
-    fn set(&self, known: Known) {
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+    fn set(&self, news: Known) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if *known != news {
+            *known = news;
+            self.edition.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Another number for another answer. Read it before the answer: then it is never too new.
+    pub fn edition(&self) -> u64 {
+        self.edition.load(Ordering::SeqCst)
     }
 }
 

@@ -20,7 +20,8 @@ use crate::{
         connector::{Connector, ConnectorDetails, Unavailable},
         page::{AccountPage, AttemptPage, CataloguePage, ConnectorPage, Frame, SignInPage},
         problem::Problem,
-        user::User,
+        timestamp::Timestamp,
+        user::{Role, User},
     },
     server::{
         db::{connection, local_account, user},
@@ -38,6 +39,29 @@ impl Pages {
             connectors: self.connectors(),
             connections: self.connections(person).await?,
         })
+    }
+
+    /// The same for nobody in particular: what all people's pages have in common.
+    pub fn catalogue_of_nobody(&self) -> CataloguePage {
+        let nobody = User {
+            id: Uuid::nil(),
+            display_name: String::new(),
+            role: Role::User,
+        };
+        CataloguePage {
+            frame: self.frame(&nobody),
+            connectors: self.connectors(),
+            connections: Vec::new(),
+        }
+    }
+
+    /// Changes whenever [`Pages::catalogue_of_nobody`] might.
+    pub fn edition(&self) -> (u64, u64) {
+        (self.0.integrations.edition(), self.0.fields.edition())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     pub async fn connector(
