@@ -290,7 +290,11 @@ mod tests {
         let text = "[ -~é<>&\"'\\\\]{0,12}";
         let moment = || option::of(NOW.0 - 5_000_000_000..NOW.0).prop_map(|at| at.map(Timestamp));
         (
-            (any::<u128>(), select(&slugs[..]), select(&status[..])),
+            (
+                any::<u128>(),
+                select(slugs.to_vec()),
+                select(status.to_vec()),
+            ),
             (option::of(text), option::of(text), any::<bool>()),
             (moment(), moment()),
         )
@@ -322,16 +326,16 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn a_filled_page_is_the_page_that_is_rendered_whole(
             connections in vec(connection(), 0..12),
             name in "[ -~é<>&\"']{1,20}",
-            search in select(&[
+            search in select([
                 "", "status=connected", "status=needs_attention", "status=not_connected",
                 "sort=name", "sort=-last_synced_at&all=1", "category=CRM", "category=a%3Cb", "x=<",
-            ][..]),
+            ].to_vec()),
         ) {
             let nobody = page(user(""), Vec::new());
             let html = whole(nobody.clone(), search);
