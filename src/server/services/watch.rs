@@ -357,7 +357,7 @@ async fn look_for(core: &Core, held: bool, over: bool) {
 pub async fn run_late(core: Arc<Core>) {
     loop {
         sleep(LATE_TICK).await;
-        let held = core.lease.held(core.clock.now());
+        let held = core.lease.held();
         look_for(&core, held, true).await;
     }
 }
@@ -367,7 +367,7 @@ pub async fn run(core: Arc<Core>) {
     let mut next_sweep = Instant::now();
     loop {
         let now = Instant::now();
-        let held = core.lease.held(core.clock.now());
+        let held = core.lease.held();
         if now >= next_sweep {
             // Whoever takes the lease over should not wait for long with what is overdue.
             next_sweep = now + if held { SWEEP } else { SWEEP_WITHOUT };
