@@ -245,7 +245,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         app = app => app?,
         () = end.clone() => return Ok(()),
     };
-    router.send_replace(app.router.clone());
+    let _starting = router.send_replace(app.router.clone());
     tracing::info!(
         database = app.db.kind(),
         "Patchbay answers on http://{address}"

@@ -262,7 +262,7 @@ on_both! {
                     $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
                     CREATE TRIGGER no_room BEFORE INSERT ON session
                     FOR EACH ROW EXECUTE FUNCTION no_room()";
-                sqlx::raw_sql(sql).execute(pool).await.expect("a trigger");
+                sqlx::raw_sql(sql).execute(&**pool).await.expect("a trigger");
             }
         }
         let answer = app.nobody().form("/sign-in/demo", &[], &ours).await;

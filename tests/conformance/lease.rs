@@ -17,7 +17,9 @@ async fn pass(tx: &mut Tx, ms: i64) {
 }
 
 async fn take(tx: &mut Tx, holder: Uuid, at: i64) -> bool {
-    lease::take(tx, "work", holder, LENGTH, after(at)).await.unwrap()
+    lease::take(tx, "work", holder, LENGTH, after(at))
+        .await
+        .unwrap()
 }
 
 on_both! {
@@ -68,9 +70,21 @@ async fn on_postgres_no_instances_clock_counts() {
     let mut tx = db.db.write().await.unwrap();
     for (first, second) in [(T0, after(3_600_000)), (after(3_600_000), T0)] {
         lease::clear(&mut tx).await.unwrap();
-        assert!(lease::take(&mut tx, "work", ours, LENGTH, first).await.unwrap());
-        assert!(!lease::take(&mut tx, "work", theirs, LENGTH, second).await.unwrap());
+        assert!(
+            lease::take(&mut tx, "work", ours, LENGTH, first)
+                .await
+                .unwrap()
+        );
+        assert!(
+            !lease::take(&mut tx, "work", theirs, LENGTH, second)
+                .await
+                .unwrap()
+        );
         pass(&mut tx, LENGTH).await;
-        assert!(lease::take(&mut tx, "work", theirs, LENGTH, second).await.unwrap());
+        assert!(
+            lease::take(&mut tx, "work", theirs, LENGTH, second)
+                .await
+                .unwrap()
+        );
     }
 }

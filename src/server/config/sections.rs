@@ -101,10 +101,9 @@ const LIMITS_CHANGES_BURST: Setting<'static> =
     text("limits", "changes_burst", "LIMITS_CHANGES_BURST")
         .holds(Kind::Number)
         .or("100");
-const LIMITS_STREAMS: Setting<'static> =
-    text("limits", "event_streams", "LIMITS_EVENT_STREAMS")
-        .holds(Kind::Number)
-        .or("20000");
+const LIMITS_STREAMS: Setting<'static> = text("limits", "event_streams", "LIMITS_EVENT_STREAMS")
+    .holds(Kind::Number)
+    .or("20000");
 const LIMITS_CONNECTIONS: Setting<'static> = text("limits", "connections", "LIMITS_CONNECTIONS")
     .holds(Kind::Number)
     .or("0");

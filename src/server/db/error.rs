@@ -57,8 +57,8 @@ impl DbError {
     }
 
     pub fn outage(&self) -> Outage {
-        let (Self::Sqlx(sqlx::Error::Database(error)) | Self::Unanswered(sqlx::Error::Database(error))) =
-            self
+        let (Self::Sqlx(sqlx::Error::Database(error))
+        | Self::Unanswered(sqlx::Error::Database(error))) = self
         else {
             return Outage::Away;
         };
@@ -140,7 +140,10 @@ mod tests {
     fn a_commit_without_an_answer_is_no_refusal() {
         let cut = || sqlx::Error::Io(io::Error::from(io::ErrorKind::UnexpectedEof));
         assert!(matches!(DbError::of_commit(cut()), DbError::Unanswered(_)));
-        assert!(matches!(DbError::of_commit(sqlx::Error::RowNotFound), DbError::Sqlx(_)));
+        assert!(matches!(
+            DbError::of_commit(sqlx::Error::RowNotFound),
+            DbError::Sqlx(_)
+        ));
         assert!(DbError::Unanswered(cut()).passes());
         assert!(!DbError::Conflict.passes());
     }

@@ -7,7 +7,9 @@ use std::{collections::HashMap, time::Duration};
 use serde_json::Value;
 use sqlx::{sqlite::SqlitePoolOptions, types::Json};
 
-use super::{Db, DbError, Dialects, SqliteFile, Tx, connect::sqlite_options, migrate::is_contraction, stored};
+use super::{
+    Db, DbError, Dialects, SqliteFile, Tx, connect::sqlite_options, migrate::is_contraction, stored,
+};
 use crate::domain::timestamp::Timestamp;
 
 /// A little longer than the busy timeout, so that the lock is named where it is to blame.

@@ -52,7 +52,8 @@ const TABLE: Dialects = Dialects {
         execution_time BIGINT NOT NULL
     )",
 };
-const APPLIED: &str = "SELECT version, checksum, description FROM _sqlx_migrations ORDER BY version";
+const APPLIED: &str =
+    "SELECT version, checksum, description FROM _sqlx_migrations ORDER BY version";
 /// sqlx makes blanks of the underscores of a name.
 const CONTRACTION: &str = "contract ";
 const RECORD: &str = "INSERT INTO _sqlx_migrations \

@@ -287,7 +287,9 @@ impl PgTx {
 
     pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
         let (flight, connection) = self.parts();
-        flight.bound(PgTransactionManager::commit(connection)).await?;
+        flight
+            .bound(PgTransactionManager::commit(connection))
+            .await?;
         self.open = false;
         Ok(())
     }

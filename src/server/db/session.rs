@@ -257,11 +257,7 @@ const LIVING: Dialects = Dialects {
 };
 
 /// Which of these (by [`digest`]) live.
-pub async fn living(
-    tx: &mut Tx,
-    ids: &[&str],
-    now: Timestamp,
-) -> Result<HashSet<String>, DbError> {
+pub async fn living(tx: &mut Tx, ids: &[&str], now: Timestamp) -> Result<HashSet<String>, DbError> {
     let sql = LIVING.of(tx);
     let found: Vec<String> = on_db!(tx, c => sqlx::query_scalar(sql)
         .persistent(false)

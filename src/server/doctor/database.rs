@@ -134,11 +134,7 @@ async fn listen(config: &Config, db: &Db) -> Check {
         },
         None => db.clone(),
     };
-    match db
-        .clone()
-        .is_heard_by(direct, Duration::from_secs(3))
-        .await
-    {
+    match db.clone().is_heard_by(direct, Duration::from_secs(3)).await {
         Ok(true) => Check::ok(ID, "LISTEN and NOTIFY work"),
         Ok(false) => Check::failed(
             ID,

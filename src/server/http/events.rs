@@ -123,7 +123,8 @@ fn events(
                 },
                 _ = word.tick() => {
                     // What is known here without the database. It is asked for all streams together.
-                    if over(&services, &session, &proof).await { break }
+                    let over = over(&services, &session, &proof).await;
+                    if over && !lives(&services, &session, &proof, person).await { break }
                     if services.accounts.now().0.saturating_sub(began.0) >= LIFETIME { return }
                     yield Ok(Event::default().comment(""));
                 },

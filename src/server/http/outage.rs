@@ -223,7 +223,10 @@ mod tests {
             ..Shelf::default()
         };
         for html in [search(&shelf), categories(&shelf)] {
-            assert!(!html.contains("<script>") && !html.contains("<b><"), "{html}");
+            assert!(
+                !html.contains("<script>") && !html.contains("<b><"),
+                "{html}"
+            );
         }
         assert!(search(&shelf).contains("&quot;&gt;&lt;script&gt;"));
     }

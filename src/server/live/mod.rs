@@ -163,7 +163,9 @@ impl Hub {
         let open = self.open();
         let of = |(person, of): (&Uuid, &Person)| {
             let streams = of.streams.iter();
-            let all: Vec<_> = streams.map(|(_, session)| (*person, session.clone())).collect();
+            let all: Vec<_> = streams
+                .map(|(_, session)| (*person, session.clone()))
+                .collect();
             all
         };
         open.people.iter().flat_map(of).collect()

@@ -22,7 +22,13 @@ pub struct Shelf {
 impl Pages {
     /// Nothing here comes from the database.
     pub fn shelf(&self, query: &Query) -> Shelf {
-        let all: Vec<Connector> = self.0.registry.all().iter().map(|m| m.connector()).collect();
+        let all: Vec<Connector> = self
+            .0
+            .registry
+            .all()
+            .iter()
+            .map(|m| m.connector())
+            .collect();
         let lower = |text: &str| text.to_lowercase();
         let folded: Vec<Folded> = all.iter().map(|c| Folded::new(c, lower)).collect();
         let entries: Vec<Entry<'_>> = all

@@ -78,7 +78,12 @@ impl Between {
     }
 
     async fn listener(&self) -> Option<PgListener> {
-        match timeout(CONNECT, notify::listener(self.direct.clone(), self.own.clone())).await {
+        match timeout(
+            CONNECT,
+            notify::listener(self.direct.clone(), self.own.clone()),
+        )
+        .await
+        {
             Ok(Ok(listener)) => return listener,
             Ok(Err(error)) => tracing::debug!(%error, "no notifications yet"),
             Err(_) => tracing::debug!("no notifications yet: no answer"),
