@@ -9,7 +9,12 @@ use std::{
 use axum::Router;
 use futures::FutureExt;
 use leptos::prelude::LeptosOptions;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
 use super::{
@@ -175,6 +180,7 @@ fn assemble(
         passwords: passwords::Passwords::default(),
         identity,
         stopping: AtomicBool::new(false),
+        again: Semaphore::new(events::AGAIN_AT_ONCE),
     })
 }
 

@@ -27,15 +27,18 @@ use tokio::{
 
 /// So long a transaction may take to begin, and then each of its statements. Together they are what
 /// somebody waits for a 503.
-const TO_BEGIN: Duration = Duration::from_secs(2);
+const TO_BEGIN: Duration = Duration::from_secs(3);
 const STATEMENT: Duration = Duration::from_secs(3);
-/// A connection that has been idle answers at once, or not at all.
-const IDLE_ANSWERS: Duration = Duration::from_millis(700);
+/// A connection that has been idle answers `BEGIN` at once, or, behind a busy pooler, when it is its
+/// turn; else it is dead.
+const IDLE_ANSWERS: Duration = Duration::from_secs(2);
 /// While the server is away, whoever comes waits so long for its return.
 const RETURNS: Duration = Duration::from_millis(600);
-/// How often it is looked for, and how long it may take to answer that.
+/// How often it is looked for, and how long it may take to answer that. One that is slow once is busy
+/// rather than away.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_secs(2);
+const SLOW: u32 = 2;
 /// Connections, and how many may wait for one; whoever comes on top of that is told at once.
 const CONNECTIONS: u32 = 10;
 const MOST_WAITING: usize = 512;
@@ -166,18 +169,30 @@ impl PgServer {
         let server = self.clone();
         tokio::spawn(async move {
             let options = server.pool.connect_options();
+            let mut slow = 0;
             while !server.pool.is_closed() {
                 let found = look(&options).await;
-                let was = server.state.away.send_replace(found.is_err());
+                slow = if matches!(found, Look::Slow) {
+                    slow + 1
+                } else {
+                    0
+                };
+                let away = match found {
+                    Look::There => false,
+                    Look::Slow => slow >= SLOW,
+                    Look::Gone(_) => true,
+                };
+                let was = server.state.away.send_replace(away);
                 match found {
-                    Ok(()) => {
-                        if was {
-                            tracing::info!("the database is back");
-                        }
-                        break;
+                    Look::There if was => tracing::info!("the database is back"),
+                    Look::Gone(error) if !was => tracing::error!(error, "the database is away"),
+                    Look::Slow if away && !was => {
+                        tracing::error!("the database is away: it does not answer");
                     }
-                    Err(error) if !was => tracing::error!(%error, "the database is away"),
-                    Err(_) => {}
+                    _ => {}
+                }
+                if slow == 0 && !away {
+                    break;
                 }
                 sleep(LOOK_EVERY).await;
             }
@@ -186,20 +201,29 @@ impl PgServer {
     }
 }
 
+/// What came of looking at the server.
+enum Look {
+    There,
+    Slow,
+    Gone(String),
+}
+
 /// A connection of its own, and an answer over it: a pooler takes connections also while what is
 /// behind it is away.
-async fn look(options: &PgConnectOptions) -> Result<(), String> {
+async fn look(options: &PgConnectOptions) -> Look {
     let asked = async {
         let mut connection = PgConnection::connect_with(options).await?;
         connection.ping().await?;
         connection.close().await
     };
     match timeout(LOOK, asked).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => Look::There,
         // It is there, and busy: what is open already may work.
-        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", LOOK.as_secs())),
+        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => {
+            Look::There
+        }
+        Ok(Err(error)) => Look::Gone(error.to_string()),
+        Err(_) => Look::Slow,
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
         sse::{Event, Sse},
     },
 };
-use futures::Stream;
+use futures::{Stream, future::BoxFuture};
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{MissedTickBehavior, interval},
@@ -110,7 +110,7 @@ fn events(
                     Ok(Message::SessionsEnded) => if !lives(&services, &session, &proof, person).await { break },
                     // Too far behind: everything again. A database that does not answer ends the
                     // stream, and the browser comes back.
-                    Ok(Message::Resync) | Err(RecvError::Lagged(_)) => match services.events.snapshot(person).await {
+                    Ok(Message::Resync) | Err(RecvError::Lagged(_)) => match Box::pin(services.events.snapshot_again(person)).await {
                         Ok(snapshot) => yield Ok(event("snapshot", &snapshot)),
                         Err(_) => return,
                     },
@@ -123,7 +123,7 @@ fn events(
                 },
                 _ = word.tick() => {
                     // What is known here without the database. It is asked for all streams together.
-                    let over = over(&services, &session, &proof).await;
+                    let over = Box::pin(over(&services, &session, &proof)).await;
                     if over && !lives(&services, &session, &proof, person).await { break }
                     if services.accounts.now().0.saturating_sub(began.0) >= LIFETIME { return }
                     yield Ok(Event::default().comment(""));
@@ -150,9 +150,20 @@ fn event(name: &str, data: &impl serde::Serialize) -> Event {
     Event::default().event(name).data(data)
 }
 
+/// Boxed: what is needed now and then would be a part of every open stream otherwise, and there may be
+/// thousands.
+fn lives<'a>(
+    services: &'a Services,
+    session: &'a tower_sessions::Session,
+    proof: &'a Proof,
+    person: Uuid,
+) -> BoxFuture<'a, bool> {
+    Box::pin(is_alive(services, session, proof, person))
+}
+
 /// The session is still the person's, the token still valid, and the person still let in. A store
 /// that does not answer is no verdict.
-async fn lives(
+async fn is_alive(
     services: &Services,
     session: &tower_sessions::Session,
     proof: &Proof,

@@ -69,6 +69,8 @@ pub struct Core {
     pub identity: Identity,
     /// This instance is about to end.
     pub stopping: AtomicBool,
+    /// One for each open stream that reads everything again: all of them may have to at once.
+    pub again: Semaphore,
 }
 
 /// Signing in by e-mail address and password.

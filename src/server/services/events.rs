@@ -29,6 +29,9 @@ const CHECK: Duration = Duration::from_secs(15);
 /// Of so many streams, or people, at once.
 const CHUNK: usize = 500;
 
+/// Open streams that read everything again at the same time.
+pub const AGAIN_AT_ONCE: usize = 4;
+
 #[derive(Clone)]
 pub struct Events(pub(super) Arc<Core>);
 
@@ -59,6 +62,14 @@ impl Events {
             .into_iter()
             .map(|row| rows::connection(&self.0.registry, row))
             .collect())
+    }
+
+    /// The same for an open stream that may have missed something. Thousands may have to at once, as
+    /// after an interruption: a few do, and people's requests come in between.
+    pub async fn snapshot_again(&self, user_id: Uuid) -> Result<Vec<Connection>, ServiceError> {
+        // It is never closed.
+        let _turn = self.0.again.acquire().await.ok();
+        self.snapshot(user_id).await
     }
 
     /// The database's notifications were interrupted.
