@@ -268,7 +268,7 @@ on_both! {
         let answer = app.nobody().form("/sign-in/demo", &[], &ours).await;
         let problem = answer.problem(503, "database_unavailable");
         assert!(text(&problem["detail"]).starts_with("It may have come about"), "{problem}");
-        assert_eq!(answer.header("retry-after"), "30");
+        assert_eq!(answer.header("retry-after"), "5");
         assert_eq!(answer.header("content-security-policy"), BARE);
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("cache-control"), "no-store");
