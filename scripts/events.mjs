@@ -5,7 +5,7 @@
 //
 // STREAM and CHANGE may be two instances. CONNECTOR names what is connected (gmail). HTTP=2 speaks
 // HTTP/2, CA names the certificate to believe, and every name leads to 127.0.0.1. QUIET is how many
-// seconds the stream is left alone first. STREAMS=N, UPSTREAM=port: opens so many streams, closes
+// seconds the stream is left alone first, SOON how many milliseconds a change may take (1000). STREAMS=N, UPSTREAM=port: opens so many streams, closes
 // them, and waits for the server's connections to go too.
 import { readFileSync } from "node:fs";
 import http from "node:http";
@@ -16,7 +16,7 @@ const { STREAM, CHANGE = STREAM, COOKIE, SANDBOX, KEY, CA } = process.env;
 const ORIGIN = process.env.ORIGIN ?? new URL(CHANGE).origin;
 const CONNECTOR = process.env.CONNECTOR ?? "gmail";
 const QUIET = Number(process.env.QUIET ?? 0) * 1000;
-const SOON = 1000;
+const SOON = Number(process.env.SOON ?? 1000);
 const secure = {
   ca: CA && readFileSync(CA),
   lookup: (_name, options, done) =>
@@ -123,8 +123,9 @@ async function changes() {
   const first = snapshot.at - began;
   await pause(QUIET);
   if (QUIET > 16_000 && stream.comments === 0) throw new Error("nothing kept the stream alive");
+  // A server that cannot hear the other sends everything again.
   const of = (status) => (e) =>
-    e.kind === "connection" && e.data.connector === CONNECTOR && e.data.status === status;
+    [e.data].flat().some((c) => c.connector === CONNECTOR && c.status === status);
   const mine = { cookie: COOKIE, origin: ORIGIN };
   const path = `${CHANGE}/api/v1/connectors/${CONNECTOR}`;
   const started = await post(`${path}/connect`, {}, mine);

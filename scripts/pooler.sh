@@ -105,8 +105,8 @@ pair() {
   as "$two" "$1"
   in_background two "${as[@]}" serve
   second=$pid
-  wait_for "$first" "http://127.0.0.1:$one/health/ready"
-  wait_for "$second" "http://127.0.0.1:$two/health/ready"
+  wait_for "$first" -f "http://127.0.0.1:$one/health/ready"
+  wait_for "$second" -f "http://127.0.0.1:$two/health/ready"
 }
 
 unpair() {
@@ -177,10 +177,22 @@ pair "$session"
 live "a pooler in session mode as DATABASE_DIRECT_URL" "$one" "$two" gmail || die "no live update"
 unpair
 
-if grep -hE 'panicked|ERROR|prepared statement' "$folder/one.log" "$folder/two.log" "$folder/pgbouncer.log"; then
+# Nothing by which an instance could hear: it looks.
+pair ""
+grep -q 'looked for each second' "$folder/one.log" || die "nothing says that NOTIFY is not heard"
+SOON=2500 live "no DATABASE_DIRECT_URL: from the second to the first" "$one" "$two" gmail || die "no live update"
+SOON=2500 live "no DATABASE_DIRECT_URL: from the first to the second" "$two" "$one" slack || die "no live update"
+codes=$(curl -sS --no-progress-meter -Z --parallel-max 40 -w '%{http_code}\n' -b "$COOKIE" \
+  -o /dev/null "http://127.0.0.1:$one/connectors?n=[1-200]" 2>"$folder/curl.log" | sort | uniq -c | sed -E 's/^ +//')
+[ "$codes" = "200 200" ] || die "a LISTEN is left behind at the pooler's connections: $codes"
+ok "no LISTEN is left behind at the pooler's connections"
+unpair
+
+if grep -hE 'panicked|ERROR|prepared statement' "$folder/one.log" "$folder/two.log" "$folder/pgbouncer.log" |
+  # While PgBouncer was restarted, it was.
+  grep -vF 'the database is away'; then
   die "a log tells of an error"
 fi
-# Without DATABASE_DIRECT_URL nobody may run it so (docs/DEPLOYING.md says why), and the doctor says that.
 [ "$(hears "")" = failed ] || die "the doctor does not miss DATABASE_DIRECT_URL"
 ok "the doctor says where DATABASE_DIRECT_URL is missing"
 say "$checked passed, 0 failed"

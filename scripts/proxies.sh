@@ -59,7 +59,7 @@ heads() { grep -ic "^$1:" "$2" || true; }
 start_server() {
   in_background server env -i PATH="$PATH" "${settings[@]}" "$binary" serve
   server=$pid
-  wait_for "$server" "http://127.0.0.1:$port/health/ready"
+  wait_for "$server" -f "http://127.0.0.1:$port/health/ready"
 }
 
 start_nginx() {

@@ -53,10 +53,10 @@ base=http://127.0.0.1:$port
 key=2c1f5d0e-6f4e-4a55-9a0c-8d2b7e9f1a34
 signing_key=7d4b9c62-0e1a-4f38-b5d7-3a6c8e2f9b10
 
-# wait_for ADDRESS PID: until it answers, whatever it says.
+# wait_for ADDRESS PID CURL-ARGUMENTS...: until it answers; with -f, until that is no refusal.
 wait_for() {
   for _ in $(seq 150); do
-    curl -sS -o /dev/null --max-time 2 "$1" 2>/dev/null && return
+    curl -sS -o /dev/null --max-time 2 "${@:3}" "$1" 2>/dev/null && return
     kill -0 "$2" 2>/dev/null || break
     sleep 0.2
   done
@@ -78,7 +78,7 @@ env -i PATH="$PATH" DATABASE_URL="$folder/patchbay.db" LISTEN_ADDR="127.0.0.1:$p
   LIMITS_REQUESTS_PER_SECOND=0 LIMITS_CHANGES_PER_SECOND=0 \
   RUST_LOG=warn "$binary" serve >"$folder/server.log" 2>&1 &
 started+=($!)
-wait_for "$base/health/ready" $!
+wait_for "$base/health/ready" $! -f
 
 COOKIE=$(curl -sS -o /dev/null -D - -X POST -H "Origin: $base" "$base/sign-in/demo" |
   tr -d '\r' | sed -nE 's/^set-cookie: patchbay=([^;]+).*/\1/Ip')

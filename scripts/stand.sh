@@ -49,7 +49,8 @@ stop() {
   wait "$1" 2>/dev/null || true
 }
 
-# wait_for PID CURL-ARGUMENTS...: until something answers there, whatever it says.
+# wait_for PID CURL-ARGUMENTS...: until something answers there, whatever it says;
+# with -f, until that is no refusal (a server answers 503 from its first moment until it has started).
 wait_for() {
   local who=$1
   shift

@@ -82,8 +82,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "domain",
             "pages::printed",
             "server::http",
-            // The messages of a subscription; nothing is published from here.
+            // What a subscription is; nothing is published from here.
             "server::live::Message",
+            "server::live::Subscription",
             "server::services",
             "server::state",
         ],

@@ -4,7 +4,10 @@
 //! What goes through the channel begins with the person it is about, for a browser may change
 //! hands while pages stand open.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -50,7 +53,26 @@ struct Live {
     person: String,
     channel: Option<BroadcastChannel>,
     stream: RefCell<Option<EventSource>>,
+    /// How often in a row the browser has given up.
+    failed: Cell<u32>,
 }
+
+/// When to open a stream again that the browser has given up: later each time, and each page at
+/// another time, so that a server that comes back is not run over.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a few thousand, and what is behind the point does not count"
+)]
+fn pause(failed: u32) -> i32 {
+    let longest = f64::from(1_000_u32 << failed.min(5));
+    // From half of it to all of it.
+    (longest * (0.5 + js_sys::Math::random() / 2.0)) as i32
+}
+
+/// A page says that its stream is down once it has been so for a while: for so many milliseconds, or
+/// for so many streams in a row that did not open (pauses of 1, 2, 4 seconds, or half of that).
+const WHILE: i32 = 10_000;
+const LAST_SILENT: u32 = 2;
 
 /// Follows the stream as long as the page lives.
 pub fn follow(deliver: impl Fn(Message) + 'static) {
@@ -59,6 +81,7 @@ pub fn follow(deliver: impl Fn(Message) + 'static) {
         person: person().unwrap_or_default(),
         channel: BroadcastChannel::new(NAME).ok(),
         stream: RefCell::new(None),
+        failed: Cell::new(0),
     });
     let locks = js_sys::Reflect::get(&window().navigator(), &"locks".into())
         .ok()
@@ -132,6 +155,10 @@ impl Live {
         }
     }
 
+    fn is_current(&self, source: &EventSource) -> bool {
+        self.stream.borrow().as_ref() == Some(source)
+    }
+
     /// Opens the stream, in place of an older one.
     fn open(self: &Rc<Self>) {
         let Ok(stream) = EventSource::new(STREAM) else {
@@ -153,6 +180,7 @@ impl Live {
                 if kind == "b" {
                     source.close();
                 }
+                live.failed.set(0);
                 live.tell(kind, &text);
             });
             drop(stream.add_event_listener_with_callback(event, listener.as_ref().unchecked_ref()));
@@ -168,14 +196,22 @@ impl Live {
                     live.tell("b", "");
                     return;
                 }
-                sleep(10_000).await;
-                let current = live.stream.borrow().as_ref() == Some(&source);
-                if current && source.ready_state() != EventSource::OPEN {
-                    live.tell("d", "");
-                    // The browser gives up for good after an answer that is no stream.
-                    if source.ready_state() == EventSource::CLOSED {
+                // The browser gives up for good after an answer that is no stream.
+                if source.ready_state() == EventSource::CLOSED {
+                    let failed = live.failed.get();
+                    live.failed.set(failed + 1);
+                    sleep(pause(failed)).await;
+                    if live.is_current(&source) {
+                        if failed == LAST_SILENT {
+                            live.tell("d", "");
+                        }
                         live.open();
                     }
+                    return;
+                }
+                sleep(WHILE).await;
+                if live.is_current(&source) && source.ready_state() != EventSource::OPEN {
+                    live.tell("d", "");
                 }
             });
         });

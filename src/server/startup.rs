@@ -1,17 +1,26 @@
 //! Puts the server together: the one `build` that the program and the tests share.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::Router;
+use futures::FutureExt;
 use leptos::prelude::LeptosOptions;
-use secrecy::ExposeSecret;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use tower_sessions::{Expiry, SessionManagerLayer, cookie::SameSite};
 
 use super::{
     clock::Clock,
     config::Config,
-    db::{Db, DbError, notify, session},
+    db::{Db, DbError, session},
     doctor, http,
     identity::Identity,
     live::Hub,
@@ -21,9 +30,10 @@ use super::{
     services::{
         Services,
         core::{Core, LocalSettings, Nango},
-        fields, integrations, lease, passwords,
+        events, fields, integrations, lease, passwords,
         personal::PersonalError,
-        reconcile, seal, sweep, watch,
+        reconcile, seal, sweep,
+        watch::{self as watched, Watch},
     },
     state::AppState,
 };
@@ -33,6 +43,7 @@ use crate::domain::problem::Problem;
 pub mod audit;
 mod database;
 mod identity;
+mod listen;
 mod nango;
 pub mod people;
 pub mod personal;
@@ -73,6 +84,12 @@ impl StartError {
     }
 }
 
+/// So long the end waits for requests under way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// So long the end waits for the database.
+const AT_THE_END: Duration = Duration::from_secs(2);
+
 /// A server that is ready to listen. Its background work ends when it is dropped.
 pub struct App {
     pub router: Router,
@@ -83,25 +100,39 @@ pub struct App {
 }
 
 impl App {
-    /// Ends the background's work and lets another instance go on with it at once.
+    /// Ends the background's work and lets another instance go on with it at once. What began here
+    /// and is not over is found in the database by whoever has the lease. A database that does not
+    /// answer keeps nobody: all of this would be nice, and nothing of it is needed.
     pub async fn stop(mut self) {
         self.background.shutdown().await;
-        if let Err(error) = seal::seal_waiting(&self.db).await {
-            tracing::warn!(%error, "the audit log's last entries are sealed at the next start");
+        let work = async {
+            if let Err(error) = lease::release(&self.core).await {
+                tracing::warn!(%error, "the lease runs out by itself");
+            }
+            if let Err(error) = seal::seal_waiting(&self.db).await {
+                tracing::warn!(%error, "the audit log's last entries are sealed at the next start");
+            }
+            self.db.close().await;
+        };
+        if timeout(AT_THE_END, work).await.is_err() {
+            tracing::warn!("the database was not waited for");
         }
-        if let Err(error) = lease::release(&self.core).await {
-            tracing::warn!(%error, "the lease runs out by itself");
-        }
-        self.db.close().await;
     }
 }
 
 /// Builds everything but the listener: database (migrated), services, background work, router.
 pub async fn build(config: &Config, clock: Clock) -> Result<App, StartError> {
     let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
-    database::migrate(config).await?;
-    let db = Db::connect(config.database.url.expose_secret()).await?;
-    database::sync_connectors(&db, &registry, &clock).await?;
+    let db = database::open(config, &registry, &clock).await?;
+    build_on(config, clock, registry, db).await
+}
+
+async fn build_on(
+    config: &Config,
+    clock: Clock,
+    registry: Arc<Registry>,
+    db: Db,
+) -> Result<App, StartError> {
     let mut background = JoinSet::new();
     let nango = nango::connect(config, &registry, &clock, &mut background).await?;
     let core = assemble(
@@ -127,12 +158,12 @@ fn assemble(
     Arc::new(Core {
         db: db.clone(),
         nango,
-        hub: Hub::default(),
+        hub: Hub::new(config.limits.event_streams),
         clock: clock.clone(),
         registry,
         integrations: integrations::Integrations::default(),
         fields: fields::Fields::default(),
-        watch: watch::Watch::default(),
+        watch: Watch::default(),
         lease: lease::Lease::new(clock.random_id()),
         reconcile: reconcile::Memory::default(),
         reconcile_every: config.nango.reconcile,
@@ -148,6 +179,8 @@ fn assemble(
         },
         passwords: passwords::Passwords::default(),
         identity,
+        stopping: AtomicBool::new(false),
+        again: Semaphore::new(events::AGAIN_AT_ONCE),
     })
 }
 
@@ -160,18 +193,19 @@ async fn start(
     mut background: JoinSet<()>,
 ) -> Result<App, StartError> {
     let services = Services::new(core.clone());
-    database::take_lease(&core).await?;
+    database::take_lease(&core).await;
     background.spawn(lease::keep(core.clone()));
     background.spawn(reconcile::keep(core.clone()));
     background.spawn(integrations::keep_fresh(core.clone()));
     background.spawn(sweep::keep_deleting(core.clone()));
     background.spawn(seal::keep(core.clone()));
-    background.spawn(watch::run(core.clone()));
-    background.spawn(watch::run_late(core.clone()));
-    let direct = database::direct(config, &db).await?;
-    if let Some(listener) = notify::listener(&direct).await? {
-        background.spawn(listen(listener, services.clone()));
-    }
+    background.spawn(watched::run(core.clone()));
+    background.spawn(watched::run_late(core.clone()));
+    background.spawn(events::keep_checking(core.clone()));
+    let direct = database::direct(config, &db)?;
+    let between = listen::Between::new(&db, direct, core.lease.holder());
+    let way = between.way().await;
+    background.spawn(listen::keep(between, way, services.clone()));
     let store = session::Store::new(db.clone(), clock);
     background.spawn(forget_sessions(store.clone(), services.clone()));
     let web = serve::web(config);
@@ -191,29 +225,45 @@ async fn start(
     })
 }
 
-/// `patchbay serve`
+/// `patchbay serve`. Its address answers from the first moment, if only that the server starts: a
+/// database that is not there yet is waited for.
 pub async fn serve(config: Config) -> Result<(), StartError> {
-    let app = build(&config, Clock::system()).await?;
+    let clock = Clock::system();
+    let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
     let address = config.server.listen_addr;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
+    let end = shutdown().boxed().shared();
+    let router = watch::Sender::new(http::waiting::router());
+    let server = tokio::spawn(serve::serve(
+        listener,
+        router.subscribe(),
+        serve::Limits::of(&config),
+        end.clone(),
+    ));
+    let app = async {
+        let db = database::wait_for(&config, &registry, &clock).await?;
+        build_on(&config, clock.clone(), registry.clone(), db).await
+    };
+    let app = tokio::select! {
+        app = app => app?,
+        () = end.clone() => return Ok(()),
+    };
+    let _starting = router.send_replace(app.router.clone());
     tracing::info!(
         database = app.db.kind(),
         "Patchbay answers on http://{address}"
     );
     serve::say_what_is_open(&config);
-    let server = serve::serve(
-        listener,
-        app.router.clone(),
-        serve::Limits::default(),
-        shutdown(),
-    );
-    tokio::select! {
-        () = server => {}
-        // Event streams stay open for ever: nobody waits for them longer than this.
-        () = grace() => {}
+    end.await;
+    // Not ready any more; and event streams, which would stay open for ever, end at once.
+    app.services.health.stop();
+    app.services.events.stop();
+    // Requests under way are waited for, and no longer than this.
+    if timeout(GRACE, server).await.is_err() {
+        tracing::warn!("requests under way were not waited for");
     }
     app.stop().await;
     Ok(())
@@ -267,26 +317,6 @@ fn sessions(
         .with_expiry(Expiry::OnInactivity(idle))
 }
 
-/// Changes made by other instances.
-async fn listen(mut listener: sqlx::postgres::PgListener, services: Services) {
-    loop {
-        match listener.try_recv().await {
-            Ok(Some(notification)) => services.events.receive(notification.payload()),
-            // The connection was lost and is there again; what came between is not known.
-            Ok(None) => services.events.resync(),
-            Err(error) => {
-                tracing::warn!(%error, "notifications are interrupted");
-                // Subscribing again is what proves the connection; only then is it known what
-                // was missed: everything until now.
-                while listener.listen(notify::CHANNEL).await.is_err() {
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                }
-                services.events.resync();
-            }
-        }
-    }
-}
-
 async fn forget_sessions(store: session::Store, services: Services) {
     loop {
         if let Err(error) = store.delete_expired().await {
@@ -325,9 +355,4 @@ async fn shutdown() {
         () = interrupt => {}
         () = terminate => {}
     }
-}
-
-async fn grace() {
-    shutdown().await;
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
 }

@@ -27,7 +27,7 @@ async fn holds(db: &TestDb, wanted: &str) -> bool {
             let tables = sqlx::raw_sql(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
             )
-            .fetch_all(pool)
+            .fetch_all(&**pool)
             .await
             .expect("the tables");
             assert!(tables.len() > 5);
@@ -38,7 +38,7 @@ async fn holds(db: &TestDb, wanted: &str) -> bool {
                 let count: i64 = sqlx::query_scalar(&sql)
                     .persistent(false)
                     .bind(format!("%{wanted}%"))
-                    .fetch_one(pool)
+                    .fetch_one(&**pool)
                     .await
                     .expect("a count");
                 if count > 0 {

@@ -180,6 +180,7 @@ const QUICK: Limits = Limits {
     first_head: Duration::from_millis(300),
     next_head: Duration::from_millis(900),
     head: 8192,
+    connections: 1000,
 };
 
 /// How long it takes until the server hangs up.

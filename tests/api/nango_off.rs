@@ -27,7 +27,7 @@ async fn is_untouched(app: &TestApp, ada: &Person) {
             Db::Postgres(pool) => {
                 sqlx::query_scalar(&sql)
                     .persistent(false)
-                    .fetch_one(pool)
+                    .fetch_one(&**pool)
                     .await
             }
         }

@@ -262,13 +262,13 @@ on_both! {
                     $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
                     CREATE TRIGGER no_room BEFORE INSERT ON session
                     FOR EACH ROW EXECUTE FUNCTION no_room()";
-                sqlx::raw_sql(sql).execute(pool).await.expect("a trigger");
+                sqlx::raw_sql(sql).execute(&**pool).await.expect("a trigger");
             }
         }
         let answer = app.nobody().form("/sign-in/demo", &[], &ours).await;
         let problem = answer.problem(503, "database_unavailable");
         assert!(text(&problem["detail"]).starts_with("It may have come about"), "{problem}");
-        assert_eq!(answer.header("retry-after"), "30");
+        assert_eq!(answer.header("retry-after"), "5");
         assert_eq!(answer.header("content-security-policy"), BARE);
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("cache-control"), "no-store");

@@ -69,6 +69,8 @@ fn proxies_and_limits_are_read_and_nonsense_is_refused() {
         ),
         ("LIMITS_REQUESTS_PER_SECOND", "0"),
         ("LIMITS_CHANGES_BURST", "1"),
+        ("LIMITS_EVENT_STREAMS", "1"),
+        ("LIMITS_CONNECTIONS", "1"),
     ];
     let config = load_in("proxies", "", &env).unwrap();
     let proxies: Vec<_> = config

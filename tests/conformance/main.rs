@@ -28,5 +28,6 @@ mod personal;
 mod plan;
 mod schema;
 mod session;
+mod streams;
 mod throttle;
 mod user;

@@ -41,6 +41,46 @@ fn both_folders_hold_the_same_versions_and_names() {
     );
 }
 
+const NEWER: i64 = 99_991_231_000_000;
+
+/// A migration that this version does not know.
+async fn newer(db: &TestDb, name: &str) {
+    let mut tx = db.db.write().await.unwrap();
+    let sql = format!(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES ({NEWER}, '{name}', TRUE, '', 0)"
+    );
+    run(&mut tx, &sql, &sql).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// A contraction is told by its name, and nothing else may take away what an older version needs.
+#[test]
+fn what_takes_something_away_says_so() {
+    for database in ["sqlite", "postgres"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("migrations")
+            .join(database);
+        for name in files(database) {
+            let text = fs::read_to_string(folder.join(&name))
+                .expect("a file")
+                .to_uppercase();
+            let takes = [
+                "DROP TABLE",
+                "DROP COLUMN",
+                "RENAME",
+                "ALTER COLUMN",
+                "SET NOT NULL",
+            ];
+            let found: Vec<_> = takes.iter().filter(|what| text.contains(**what)).collect();
+            let says = name
+                .split_once('_')
+                .is_some_and(|(_, name)| name.starts_with("contract_"));
+            assert!(says || found.is_empty(), "{database}/{name}: {found:?}");
+        }
+    }
+}
+
 on_both! {
     /// A binary built before a file was added would carry fewer.
     async fn the_binary_holds_the_files_and_they_are_applied(db: &TestDb) {
@@ -67,18 +107,21 @@ on_both! {
         assert_eq!(before, after);
     }
 
-    async fn a_database_of_a_newer_version_is_refused(db: &TestDb) {
-        let mut tx = db.db.write().await.unwrap();
-        let sql = "INSERT INTO _sqlx_migrations \
-            (version, description, success, checksum, execution_time) \
-            VALUES (99991231000000, 'from the future', TRUE, '', 0)";
-        run(&mut tx, sql, sql).await.unwrap();
-        tx.commit().await.unwrap();
+    /// Old and new run side by side.
+    async fn a_database_that_a_newer_version_has_expanded_is_accepted(db: &TestDb) {
+        newer(db, "add something").await;
+        db.db.migrate().await.unwrap();
+        let found = db.db.inspect().await.unwrap();
+        assert_eq!((found.unknown, found.contracted), (vec![NEWER], vec![]));
+    }
+
+    async fn a_database_from_which_a_newer_version_took_something_is_refused(db: &TestDb) {
+        newer(db, "contract something").await;
         let error = db.db.migrate().await.unwrap_err();
-        assert!(
-            matches!(error, DbError::Migrate(MigrateError::VersionMissing(99_991_231_000_000))),
-            "{error:?}"
-        );
+        assert!(matches!(error, DbError::Contracted { version: NEWER, .. }), "{error:?}");
+        assert!(error.to_string().contains("run the newer one"), "{error}");
+        let found = db.db.inspect().await.unwrap();
+        assert_eq!((found.unknown, found.contracted), (vec![], vec![NEWER]));
     }
 
     async fn a_migration_that_was_changed_is_refused(db: &TestDb) {

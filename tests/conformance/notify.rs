@@ -10,7 +10,10 @@ use crate::support::db::TestDb;
 #[tokio::test]
 async fn postgres_tells_the_others_what_was_committed_and_only_that() {
     let db = TestDb::postgres().await;
-    let mut listener = notify::listener(&db.db).await.unwrap().expect("a listener");
+    let mut listener = notify::listener(db.db.clone(), "own".to_owned())
+        .await
+        .unwrap()
+        .expect("a listener");
     let mut tx = db.db.write().await.unwrap();
     notify::announce(&mut tx, "rolled back").await.unwrap();
     drop(tx);
@@ -33,7 +36,12 @@ async fn postgres_tells_the_others_what_was_committed_and_only_that() {
 #[tokio::test]
 async fn sqlite_has_nobody_to_tell() {
     let db = TestDb::sqlite().await;
-    assert!(notify::listener(&db.db).await.unwrap().is_none());
+    assert!(
+        notify::listener(db.db.clone(), "own".to_owned())
+            .await
+            .unwrap()
+            .is_none()
+    );
     let mut tx = db.db.write().await.unwrap();
     notify::announce(&mut tx, "one").await.unwrap();
     tx.commit().await.unwrap();

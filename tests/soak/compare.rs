@@ -90,7 +90,7 @@ async fn owed_now(db: &Db) {
         Db::Sqlite(pool) => sqlx::query(NOW).execute(&**pool).await.map(drop),
         Db::Postgres(pool) => {
             let query = sqlx::query(NOW).persistent(false);
-            query.execute(pool).await.map(drop)
+            query.execute(&**pool).await.map(drop)
         }
     };
     done.expect("an update");

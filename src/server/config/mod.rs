@@ -123,6 +123,10 @@ pub struct Limits {
     pub requests: Rate,
     /// What one person changes.
     pub changes: Rate,
+    /// Open event streams, of all people.
+    pub event_streams: usize,
+    /// Open connections; 0: as many as the process may have files open, less a quarter.
+    pub connections: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

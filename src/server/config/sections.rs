@@ -101,6 +101,12 @@ const LIMITS_CHANGES_BURST: Setting<'static> =
     text("limits", "changes_burst", "LIMITS_CHANGES_BURST")
         .holds(Kind::Number)
         .or("100");
+const LIMITS_STREAMS: Setting<'static> = text("limits", "event_streams", "LIMITS_EVENT_STREAMS")
+    .holds(Kind::Number)
+    .or("20000");
+const LIMITS_CONNECTIONS: Setting<'static> = text("limits", "connections", "LIMITS_CONNECTIONS")
+    .holds(Kind::Number)
+    .or("0");
 const AUTH_LOCAL: Setting<'static> = text("auth", "local", "AUTH_LOCAL")
     .holds(Kind::Flag)
     .or("true");
@@ -114,7 +120,7 @@ const LOG_FILTER: Setting<'static> = text("log", "filter", "RUST_LOG").or("info"
 const LOG_FORMAT: Setting<'static> = text("log", "format", "LOG_FORMAT").or("pretty");
 
 /// Every setting there is, in the order of the file.
-pub const SETTINGS: [Setting<'static>; 37] = [
+pub const SETTINGS: [Setting<'static>; 39] = [
     LISTEN_ADDR,
     PUBLIC_URL,
     TRUSTED_PROXIES,
@@ -139,6 +145,8 @@ pub const SETTINGS: [Setting<'static>; 37] = [
     LIMITS_REQUESTS_BURST,
     LIMITS_CHANGES,
     LIMITS_CHANGES_BURST,
+    LIMITS_STREAMS,
+    LIMITS_CONNECTIONS,
     AUTH_LOCAL,
     AUTH_SIGN_UP,
     AUTH_DEMO,
@@ -260,9 +268,16 @@ pub(super) fn session(source: &mut Source<'_>) -> Option<Session> {
 pub(super) fn limits(source: &mut Source<'_>) -> Option<Limits> {
     let requests = rate(source, &LIMITS_REQUESTS, &LIMITS_REQUESTS_BURST);
     let changes = rate(source, &LIMITS_CHANGES, &LIMITS_CHANGES_BURST);
+    let mut most = |setting, least| {
+        let number = source.get(setting, |text| parse::number(text, least..=MOST.into()))?;
+        usize::try_from(number).ok()
+    };
+    let (event_streams, connections) = (most(&LIMITS_STREAMS, 1), most(&LIMITS_CONNECTIONS, 0));
     Some(Limits {
         requests: requests?,
         changes: changes?,
+        event_streams: event_streams?,
+        connections: connections?,
     })
 }
 

@@ -10,11 +10,11 @@ use std::{
 
 use sqlx::{
     Connection, PgConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Db, DbError, SqliteFile};
+use super::{Db, DbError, PgServer, SqliteFile, error::passes};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -23,12 +23,24 @@ impl Db {
     /// SQLite file is created together with its folder; a PostgreSQL that does not answer is an
     /// error now rather than at the first request.
     pub async fn connect(url: &str) -> Result<Self, DbError> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        if is_postgres(url) {
             connect_postgres(url).await
         } else {
             connect_sqlite(sqlite_options(url)?).await
         }
     }
+
+    /// A PostgreSQL that is connected to when it is first needed.
+    pub fn lazily(url: &str) -> Result<Self, DbError> {
+        if !is_postgres(url) {
+            return refuse("this has to be a PostgreSQL");
+        }
+        Ok(Self::Postgres(PgServer::new(postgres_options(url)?)))
+    }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, DbError> {
@@ -70,12 +82,14 @@ async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Db, DbError> {
     let failed = |reason: String| DbError::Open {
         place: file.display().to_string(),
         reason,
+        passes: false,
     };
     if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
         tokio::fs::create_dir_all(folder)
             .await
             .map_err(|e| failed(format!("its folder cannot be created: {e}")))?;
     }
+    make_private(&file).map_err(|e| failed(format!("it cannot be created: {e}")))?;
     let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -95,16 +109,35 @@ async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Db, DbError> {
     Ok(Db::Sqlite(SqliteFile::new(pool, 2 * PATIENCE)))
 }
 
-async fn connect_postgres(url: &str) -> Result<Db, DbError> {
-    let options = match PgConnectOptions::from_str(url) {
-        Ok(options) => options
+/// Nobody else's business, whatever the umask; SQLite gives the files beside it the same mode. A file
+/// that is there keeps the one it has.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, DbError> {
+    match PgConnectOptions::from_str(url) {
+        Ok(options) => Ok(options
             .statement_cache_capacity(0)
             // A start-up parameter that PgBouncer refuses; we store no floats.
             .extra_float_digits(None)
-            .application_name("patchbay"),
-        Err(e) => return refuse(e.to_string()),
-    };
-    let failed = |reason: String| DbError::Open {
+            .application_name("patchbay")),
+        Err(e) => refuse(e.to_string()),
+    }
+}
+
+async fn connect_postgres(url: &str) -> Result<Db, DbError> {
+    let options = postgres_options(url)?;
+    let failed = |reason: String, passes| DbError::Open {
         place: format!(
             "{} at {}:{}",
             options.get_database().unwrap_or("(default)"),
@@ -112,19 +145,25 @@ async fn connect_postgres(url: &str) -> Result<Db, DbError> {
             options.get_port()
         ),
         reason,
+        passes,
     };
     // The pool retries a refused connection until its timeout and then says only that it timed
-    // out; one connection outside it tells the reason.
-    match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
-        Ok(Ok(probe)) => drop(probe.close().await),
-        Ok(Err(e)) => return Err(failed(e.to_string())),
-        Err(_) => return Err(failed(format!("no answer within {} s", PATIENCE.as_secs()))),
+    // out; one connection outside it tells the reason. It is asked something: a pooler takes
+    // connections also while what is behind it is away.
+    let asked = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        connection.ping().await?;
+        connection.close().await
+    };
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => return Err(failed(e.to_string(), passes(&e))),
+        Err(_) => {
+            let reason = format!("no answer within {} s", PATIENCE.as_secs());
+            return Err(failed(reason, true));
+        }
     }
-    let pool = PgPoolOptions::new()
-        .max_connections(10)
-        .acquire_timeout(PATIENCE)
-        .connect_lazy_with(options);
-    Ok(Db::Postgres(pool))
+    Ok(Db::Postgres(PgServer::new(options)))
 }
 
 #[cfg(test)]

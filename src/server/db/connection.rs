@@ -2,13 +2,13 @@
 //!
 //! May import `db` and `domain`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{DbError, Tx, moment, stored, word};
+use super::{DbError, Dialects, Tx, moment, stored, word};
 use crate::domain::{
     attempt::{AttemptKind, OpenAttempt},
     connection::Status,
@@ -226,6 +226,25 @@ pub async fn of_user_and_connector(
         .fetch_all(c)
         .await)?;
     raw.into_iter().map(WithAttempt::try_from).collect()
+}
+
+const VERSIONS: Dialects = Dialects {
+    sqlite: "SELECT user_id, CAST(SUM(version) AS BIGINT) FROM user_connector_connection
+        WHERE user_id IN (SELECT unhex(value, '-') FROM json_each($1)) GROUP BY user_id",
+    postgres: "SELECT user_id, CAST(SUM(version) AS BIGINT) FROM user_connector_connection
+        WHERE user_id IN (SELECT CAST(jsonb_array_elements_text($1) AS uuid)) GROUP BY user_id",
+};
+
+/// Of each of these people who has any, the sum of the versions of all they have. It changes with
+/// every change: versions only grow, and no row ever goes.
+pub async fn versions(tx: &mut Tx, users: &[Uuid]) -> Result<HashMap<Uuid, i64>, DbError> {
+    let sql = VERSIONS.of(tx);
+    let found: Vec<(Uuid, i64)> = on_db!(tx, c => sqlx::query_as(sql)
+        .persistent(false)
+        .bind(Json(users))
+        .fetch_all(c)
+        .await)?;
+    Ok(found.into_iter().collect())
 }
 
 const BY_NANGO_ID: &str = concat!(

@@ -52,10 +52,11 @@ pub async fn sync(tx: &mut Tx, connectors: &[NewConnector], now: Timestamp) -> R
     if let Tx::Postgres(inner) = &mut *tx {
         // Two instances with different manifests would lock the rows in different orders and
         // deadlock. This lock lets readers and foreign-key checks pass.
-        sqlx::query("LOCK TABLE connector IN SHARE ROW EXCLUSIVE MODE")
+        let (flight, connection) = inner.parts();
+        let lock = sqlx::query("LOCK TABLE connector IN SHARE ROW EXCLUSIVE MODE")
             .persistent(false)
-            .execute(&mut **inner)
-            .await?;
+            .execute(connection);
+        flight.bound(lock).await?;
     }
     let list: Value = connectors
         .iter()

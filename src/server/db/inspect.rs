@@ -5,13 +5,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::Value;
-use sqlx::{
-    postgres::{PgListener, PgPoolOptions},
-    sqlite::SqlitePoolOptions,
-    types::Json,
-};
+use sqlx::{sqlite::SqlitePoolOptions, types::Json};
 
-use super::{Db, DbError, Dialects, SqliteFile, Tx, connect::sqlite_options, stored};
+use super::{
+    Db, DbError, Dialects, SqliteFile, Tx, connect::sqlite_options, migrate::is_contraction, stored,
+};
 use crate::domain::timestamp::Timestamp;
 
 /// A little longer than the busy timeout, so that the lock is named where it is to blame.
@@ -22,8 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub struct Inspection {
     /// Migrations that are still to be applied.
     pub pending: Vec<i64>,
-    /// Applied by a newer version.
+    /// Applied by a newer version, which this one can live with.
     pub unknown: Vec<i64>,
+    /// Applied by a newer version, with which it took away what this one needs.
+    pub contracted: Vec<i64>,
     /// Applied in another form than ours.
     pub changed: Vec<i64>,
     /// SQLite's; WAL is what the server sets.
@@ -34,7 +34,7 @@ const HAS_MIGRATIONS: Dialects = Dialects {
     sqlite: "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'",
     postgres: "SELECT count(*) FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
 };
-const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations";
+const APPLIED: &str = "SELECT version, checksum, description FROM _sqlx_migrations";
 const WRITE: &str = "INSERT INTO session (id, data, expires_at) VALUES ($1, $2, $3)";
 
 impl Db {
@@ -58,6 +58,7 @@ impl Db {
             .map_err(|error| DbError::Open {
                 place,
                 reason: error.to_string(),
+                passes: false,
             })?;
         Ok(Some(Self::Sqlite(SqliteFile::new(pool, PATIENCE))))
     }
@@ -70,7 +71,7 @@ impl Db {
             .persistent(false)
             .fetch_one(c)
             .await)?;
-        let applied: Vec<(i64, Vec<u8>)> = if has == 0 {
+        let applied: Vec<(i64, Vec<u8>, String)> = if has == 0 {
             Vec::new()
         } else {
             on_db!(&mut tx, c => sqlx::query_as(APPLIED)
@@ -92,12 +93,20 @@ impl Db {
             journal_mode,
             ..Inspection::default()
         };
-        for (version, _) in &applied {
-            if !migrator.version_exists(*version) {
+        for (version, _, description) in &applied {
+            if migrator.version_exists(*version) {
+                continue;
+            }
+            if is_contraction(description) {
+                found.contracted.push(*version);
+            } else {
                 found.unknown.push(*version);
             }
         }
-        let applied: HashMap<i64, Vec<u8>> = applied.into_iter().collect();
+        let applied: HashMap<i64, Vec<u8>> = applied
+            .into_iter()
+            .map(|(version, checksum, _)| (version, checksum))
+            .collect();
         for migration in migrator.iter() {
             match applied.get(&migration.version) {
                 Some(checksum) if *checksum == *migration.checksum => {}
@@ -125,31 +134,5 @@ impl Db {
             Tx::Postgres(inner) => inner.rollback().await?,
         }
         Ok(())
-    }
-
-    /// Whether what is said here is heard there, within so long: through a transaction pooler
-    /// LISTEN seems to work and hears nothing. SQLite has nobody else to hear.
-    pub async fn is_heard_by(&self, other: &Self, limit: Duration) -> Result<bool, DbError> {
-        /// Not the server's own: it would not know what to do with this.
-        const CHANNEL: &str = "patchbay_doctor";
-        let (Self::Postgres(pool), Self::Postgres(direct)) = (self, other) else {
-            return Ok(true);
-        };
-        let own = PgPoolOptions::new()
-            .max_connections(1)
-            .connect_lazy_with((*direct.connect_options()).clone());
-        let mut listener = PgListener::connect_with(&own).await?;
-        listener.listen(CHANNEL).await?;
-        let mut tx = pool.begin().await?;
-        sqlx::query("SELECT pg_notify($1, '')")
-            .persistent(false)
-            .bind(CHANNEL)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(matches!(
-            tokio::time::timeout(limit, listener.recv()).await,
-            Ok(Ok(_))
-        ))
     }
 }

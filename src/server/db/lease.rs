@@ -1,31 +1,41 @@
 //! Table `lease`: work that one instance at a time may do.
 //!
-//! May import `db` and `domain`. The caller's clock decides: instances whose clocks differ by less
-//! than a lease's length never hold one together for longer than that difference.
+//! May import `db` and `domain`. On PostgreSQL its own clock decides, since the clocks of instances
+//! may be apart by any amount; a SQLite file has one server, and its clock.
 
 use uuid::Uuid;
 
-use super::{DbError, Tx, stored};
+use super::{DbError, Dialects, Tx, stored};
 use crate::domain::timestamp::Timestamp;
 
-const TAKE: &str = "INSERT INTO lease (name, holder, expires_at) VALUES ($1, $2, $3)
+/// Free, run out, the holder's own; or it runs for longer than anybody can have taken it for: then a
+/// clock has been set back since.
+const TAKE: Dialects = Dialects {
+    sqlite: "INSERT INTO lease (name, holder, expires_at) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-    WHERE lease.holder = excluded.holder OR lease.expires_at <= $4";
+    WHERE lease.holder = excluded.holder OR lease.expires_at <= $4 OR lease.expires_at > $3",
+    postgres: "INSERT INTO lease (name, holder, expires_at)
+    VALUES ($1, $2, clock_timestamp() + (CAST($3 AS timestamptz) - CAST($4 AS timestamptz)))
+    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+    WHERE lease.holder = excluded.holder OR lease.expires_at <= clock_timestamp()
+        OR lease.expires_at > excluded.expires_at + INTERVAL '1 second'",
+};
 
-/// Takes the lease where it is free, run out or already the holder's own; then it runs until
-/// `expires_at`. `false`: somebody else holds it.
+/// Takes the lease where it is free, run out or already the holder's own; then it runs for so many
+/// milliseconds. `false`: somebody else holds it.
 pub async fn take(
     tx: &mut Tx,
     name: &str,
     holder: Uuid,
-    expires_at: Timestamp,
+    length_ms: i64,
     now: Timestamp,
 ) -> Result<bool, DbError> {
-    let taken = on_db!(tx, c => sqlx::query(TAKE)
+    let sql = TAKE.of(tx);
+    let taken = on_db!(tx, c => sqlx::query(sql)
         .persistent(false)
         .bind(name)
         .bind(holder)
-        .bind(stored(expires_at))
+        .bind(stored(Timestamp(now.0.saturating_add(length_ms))))
         .bind(stored(now))
         .execute(c)
         .await

@@ -10,6 +10,13 @@
 //! need one server connection each and so cannot starve the one that holds the lock, and a
 //! migration that fails leaves nothing behind. The price: a migration that may not run inside a
 //! transaction (`CREATE INDEX CONCURRENTLY`) is refused.
+//!
+//! Old and new versions run side by side, so a migration expands: it adds tables, indexes, triggers,
+//! and columns that may be NULL or have a default, and leaves alone what is there. What is no longer
+//! needed is taken away by a contraction, a migration whose name starts with `contract_`, in a version
+//! after the last one that needs it. A version accepts a database whose newer migrations only expand,
+//! and refuses one with a contraction that it does not know. No query of ours says `SELECT *` or
+//! inserts without naming its columns; `tests/conformance` runs with columns that it does not know.
 
 use std::collections::HashMap;
 
@@ -45,21 +52,26 @@ const TABLE: Dialects = Dialects {
         execution_time BIGINT NOT NULL
     )",
 };
-const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
+const APPLIED: &str =
+    "SELECT version, checksum, description FROM _sqlx_migrations ORDER BY version";
+/// sqlx makes blanks of the underscores of a name.
+const CONTRACTION: &str = "contract ";
 const RECORD: &str = "INSERT INTO _sqlx_migrations \
     (version, description, success, checksum, execution_time) VALUES ($1, $2, TRUE, $3, -1)";
 
 impl Db {
-    /// Applies the migrations that are missing; refuses a database that a newer version has
-    /// migrated, and one whose applied migrations differ from ours.
+    /// Applies the migrations that are missing; refuses a database whose applied migrations differ
+    /// from ours, and one from which a newer version has taken away what this one needs.
     pub async fn migrate(&self) -> Result<(), DbError> {
         let mut tx = self.write().await?;
+        tx.unhurried().await?;
         if let Tx::Postgres(inner) = &mut tx {
-            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            let (flight, connection) = inner.parts();
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)")
                 .persistent(false)
                 .bind(LOCK)
-                .execute(&mut **inner)
-                .await?;
+                .execute(connection);
+            flight.bound(lock).await?;
         }
         run(&mut tx, self.migrations()).await?;
         tx.commit().await
@@ -77,16 +89,30 @@ impl Db {
 async fn run(tx: &mut Tx, migrator: &'static Migrator) -> Result<(), DbError> {
     let table = TABLE.of(tx);
     on_db!(&mut *tx, c => sqlx::query(table).persistent(false).execute(c).await.map(drop))?;
-    let applied: Vec<(i64, Vec<u8>)> = on_db!(
+    let applied: Vec<(i64, Vec<u8>, String)> = on_db!(
         &mut *tx,
         c => sqlx::query_as(APPLIED).persistent(false).fetch_all(c).await
     )?;
-    for (version, _) in &applied {
-        if !migrator.version_exists(*version) {
-            return Err(MigrateError::VersionMissing(*version).into());
+    for (version, _, description) in &applied {
+        if migrator.version_exists(*version) {
+            continue;
         }
+        if is_contraction(description) {
+            return Err(DbError::Contracted {
+                version: *version,
+                description: description.clone(),
+            });
+        }
+        tracing::warn!(
+            version,
+            description,
+            "a newer version has migrated this database: do not let the upgrade rest halfway"
+        );
     }
-    let applied: HashMap<i64, Vec<u8>> = applied.into_iter().collect();
+    let applied: HashMap<i64, Vec<u8>> = applied
+        .into_iter()
+        .map(|(version, checksum, _)| (version, checksum))
+        .collect();
     for migration in migrator.iter() {
         match applied.get(&migration.version) {
             Some(checksum) if *checksum == *migration.checksum => {}
@@ -95,6 +121,11 @@ async fn run(tx: &mut Tx, migrator: &'static Migrator) -> Result<(), DbError> {
         }
     }
     Ok(())
+}
+
+/// Whether a version that does not know this migration cannot live with it.
+pub(super) fn is_contraction(description: &str) -> bool {
+    description.starts_with(CONTRACTION)
 }
 
 async fn apply(tx: &mut Tx, migration: &'static Migration) -> Result<(), DbError> {

@@ -9,8 +9,9 @@
 //! [`Dialects`] holds the two side by side. The conformance suite runs every function on both.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, Transaction};
 
+pub use error::{DbError, Outage};
+pub use postgres::{PgServer, PgTx};
 pub use sqlite::{SqliteFile, SqliteTx};
 
 use crate::domain::timestamp::Timestamp;
@@ -24,8 +25,8 @@ macro_rules! on_db {
                 $body
             }
             $crate::server::db::Tx::Postgres(inner) => {
-                let $connection = &mut **inner;
-                $body
+                let (flight, $connection) = inner.parts();
+                flight.bound(async { $body }).await
             }
         }
     };
@@ -36,12 +37,15 @@ pub mod audit;
 mod connect;
 pub mod connection;
 pub mod connector;
+mod error;
+mod heard;
 pub mod inspect;
 pub mod lease;
 pub mod local_account;
 mod migrate;
 pub mod notify;
 pub mod owed_deletion;
+mod postgres;
 pub mod session;
 mod sqlite;
 pub mod throttle;
@@ -51,42 +55,14 @@ pub mod user;
 #[derive(Clone)]
 pub enum Db {
     Sqlite(SqliteFile),
-    Postgres(PgPool),
+    Postgres(PgServer),
 }
 
 /// A transaction; dropping it rolls back.
 #[derive(Debug)]
 pub enum Tx {
     Sqlite(SqliteTx),
-    Postgres(Transaction<'static, Postgres>),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    #[error("the database reports: {0}")]
-    Sqlx(#[from] sqlx::Error),
-    #[error("the database could not be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    /// The address names no database that Patchbay can use.
-    #[error("DATABASE_URL: {reason}")]
-    Url { reason: String },
-    /// The address is fine, the database behind it did not open. Carries no password.
-    #[error("cannot open the database {place}: {reason}")]
-    Open { place: String, reason: String },
-    /// The row is not what this transaction read: a defect, every change holds the person's lock.
-    #[error("a row changed under a transaction that held its lock")]
-    Conflict,
-    /// A stored word this version does not know.
-    #[error("the database holds an unknown word: {0}")]
-    Corrupt(String),
-}
-
-impl DbError {
-    /// Whether a row broke a unique index: a second open attempt of one connection, a Nango
-    /// connection that is bound to another row. On PostgreSQL the transaction is lost with it.
-    pub fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Sqlx(sqlx::Error::Database(e)) if e.is_unique_violation())
-    }
+    Postgres(PgTx),
 }
 
 impl Db {
@@ -94,7 +70,7 @@ impl Db {
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match self {
             Self::Sqlite(file) => Tx::Sqlite(file.read().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(server) => Tx::Postgres(server.read().await?),
         })
     }
 
@@ -102,7 +78,7 @@ impl Db {
     pub async fn write(&self) -> Result<Tx, DbError> {
         Ok(match self {
             Self::Sqlite(file) => Tx::Sqlite(file.write().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(server) => Tx::Postgres(server.write().await?),
         })
     }
 
@@ -114,7 +90,8 @@ impl Db {
         }
     }
 
-    /// Waits for the transactions in flight, then closes every connection.
+    /// Waits for the transactions in flight, then closes every connection. A PostgreSQL that does not
+    /// answer is not waited for.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
@@ -132,9 +109,17 @@ impl std::fmt::Debug for Db {
 
 impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+        let done = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        };
+        done.map_err(DbError::of_commit)
+    }
+
+    /// Nobody waits for what this transaction does: its statements may take minutes.
+    pub async fn unhurried(&mut self) -> Result<(), DbError> {
+        if let Self::Postgres(tx) = self {
+            tx.unhurried().await?;
         }
         Ok(())
     }

@@ -6,7 +6,10 @@
 //! refuses, and keep the session's id as it is in the cookie: here a stolen table opens no
 //! session.
 
-use std::{collections::HashMap, pin::Pin};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -19,7 +22,7 @@ use tower_sessions::{
 };
 use uuid::Uuid;
 
-use super::{Db, DbError, Tx, moment, stored};
+use super::{Db, DbError, Dialects, Outage, Tx, moment, stored};
 use crate::{domain::timestamp::Timestamp, server::clock::Clock};
 
 #[derive(Clone, Debug)]
@@ -85,6 +88,7 @@ impl Store {
     /// Removes the sessions that are over, and says how many.
     pub async fn delete_expired(&self) -> Result<u64, DbError> {
         let mut tx = self.db.write().await?;
+        tx.unhurried().await?;
         let gone = on_db!(&mut tx, c => sqlx::query(DELETE_EXPIRED)
             .persistent(false)
             .bind(stored(self.clock.now()))
@@ -119,6 +123,21 @@ impl Store {
             .await
             .map(drop))?;
         tx.commit().await
+    }
+
+    /// Whether a session that cannot be written says nothing that its row does not say already, but
+    /// for when it was last used: a database that takes no writes keeps nobody from reading. What the
+    /// row has on top (a notice that was shown) is shown once more.
+    async fn loses_little(&self, record: &Record) -> bool {
+        let Ok(Some(stored)) = self.load_row(&record.id).await else {
+            return false;
+        };
+        let stored = stored.data.0;
+        stored.get(USER_ID) == record.data.get(USER_ID)
+            && record
+                .data
+                .iter()
+                .all(|(name, value)| name == LAST_SEEN_AT || stored.get(name) == Some(value))
     }
 
     async fn load_row(&self, id: &Id) -> Result<Option<Raw>, DbError> {
@@ -169,6 +188,9 @@ fn expiry(record: &Record) -> Timestamp {
     let ms = record.expiry_date.unix_timestamp_nanos() / 1_000_000;
     Timestamp(i64::try_from(ms).unwrap_or(i64::MAX))
 }
+
+/// The entry of a session's data that says when it was last renewed, in milliseconds since 1970.
+pub const LAST_SEEN_AT: &str = "last_seen_at";
 
 /// The entry of a session's data that says whose it is.
 pub const USER_ID: &str = "user_id";
@@ -221,6 +243,29 @@ pub async fn of_user(tx: &mut Tx, user_id: Uuid, now: Timestamp) -> Result<Vec<O
             expires_at: moment(raw.expires_at),
         })
         .collect())
+}
+
+const LIVING: Dialects = Dialects {
+    sqlite: select_valid!(
+        "session.id",
+        "session.expires_at > $2 AND session.id IN (SELECT value FROM json_each($1))"
+    ),
+    postgres: select_valid!(
+        "session.id",
+        "session.expires_at > $2 AND session.id IN (SELECT jsonb_array_elements_text($1))"
+    ),
+};
+
+/// Which of these (by [`digest`]) live.
+pub async fn living(tx: &mut Tx, ids: &[&str], now: Timestamp) -> Result<HashSet<String>, DbError> {
+    let sql = LIVING.of(tx);
+    let found: Vec<String> = on_db!(tx, c => sqlx::query_scalar(sql)
+        .persistent(false)
+        .bind(Json(ids))
+        .bind(stored(now))
+        .fetch_all(c)
+        .await)?;
+    Ok(found.into_iter().collect())
 }
 
 const DELETE_OF_USER: &str = "DELETE FROM session WHERE user_id = $1 AND id <> $2";
@@ -295,8 +340,27 @@ fn record(id: Id, raw: Raw) -> session_store::Result<Record> {
     })
 }
 
+/// What stands before the reason where the database takes no writes: the store's own type of error
+/// carries nothing but a text.
+const OUTAGES: [(Outage, &str); 2] = [
+    (Outage::Full, "storage full: "),
+    (Outage::ReadOnly, "read only: "),
+];
+
+/// What is wrong with the database, where a session could not be read or written.
+pub fn outage(error: &str) -> Outage {
+    let found = OUTAGES.iter().find(|(_, text)| error.contains(text));
+    found.map_or(Outage::Away, |(outage, _)| *outage)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err asks for"
+)]
 fn backend(error: DbError) -> session_store::Error {
-    session_store::Error::Backend(error.to_string())
+    let found = OUTAGES.iter().find(|(outage, _)| *outage == error.outage());
+    let prefix = found.map_or("", |(_, text)| *text);
+    session_store::Error::Backend(format!("{prefix}{error}"))
 }
 
 type Answer<'f, T> = Pin<Box<dyn Future<Output = session_store::Result<T>> + Send + 'f>>;
@@ -327,7 +391,16 @@ impl SessionStore for Store {
         'r: 'f,
         Self: 'f,
     {
-        Box::pin(async move { self.save_row(session).await.map_err(backend) })
+        Box::pin(async move {
+            match self.save_row(session).await {
+                Ok(()) => Ok(()),
+                Err(error) if self.loses_little(session).await => {
+                    tracing::warn!(%error, "a session is not renewed");
+                    Ok(())
+                }
+                Err(error) => Err(backend(error)),
+            }
+        })
     }
 
     fn load<'s, 'i, 'f>(&'s self, id: &'i Id) -> Answer<'f, Option<Record>>

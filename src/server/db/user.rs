@@ -2,7 +2,10 @@
 //!
 //! May import `db` and `domain`.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{DbError, Dialects, Tx, moment, stored, word};
@@ -155,6 +158,24 @@ pub async fn after(tx: &mut Tx, id: Uuid, limit: i64) -> Result<Vec<Row>, DbErro
         .fetch_all(c)
         .await)?;
     raw.into_iter().map(Row::try_from).collect()
+}
+
+const ACTIVE: Dialects = Dialects {
+    sqlite: r#"SELECT id FROM "user" WHERE disabled_at IS NULL AND erased_at IS NULL
+        AND id IN (SELECT unhex(value, '-') FROM json_each($1))"#,
+    postgres: r#"SELECT id FROM "user" WHERE disabled_at IS NULL AND erased_at IS NULL
+        AND id IN (SELECT CAST(jsonb_array_elements_text($1) AS uuid))"#,
+};
+
+/// Who of these may come in.
+pub async fn active(tx: &mut Tx, ids: &[Uuid]) -> Result<HashSet<Uuid>, DbError> {
+    let sql = ACTIVE.of(tx);
+    let found: Vec<Uuid> = on_db!(tx, c => sqlx::query_scalar(sql)
+        .persistent(false)
+        .bind(Json(ids))
+        .fetch_all(c)
+        .await)?;
+    Ok(found.into_iter().collect())
 }
 
 const SET_ROLE: &str = r#"UPDATE "user" SET role = $2 WHERE id = $1"#;

@@ -36,7 +36,7 @@ pub async fn checks(config: &Config, clock: &Clock) -> Vec<Check> {
     match db.inspect().await {
         Ok(found) => {
             let current = schema(&found);
-            let usable = current.status == super::Status::Ok;
+            let usable = current.status != super::Status::Failed;
             checks.push(current);
             if usable {
                 checks.push(write(&db, clock).await);
@@ -63,13 +63,13 @@ async fn open(url: &SecretString) -> Result<Option<Db>, DbError> {
 fn schema(found: &Inspection) -> Check {
     const ID: &str = "database.schema";
     let list = |versions: &[i64]| versions.iter().map(i64::to_string).collect::<Vec<_>>();
-    if !found.unknown.is_empty() {
+    if !found.contracted.is_empty() {
         return Check::failed(
             ID,
-            "a newer version of Patchbay has migrated this database",
+            "a newer version of Patchbay has taken away what this one needs",
             "Run that version, or one still newer.",
         )
-        .with(list(&found.unknown));
+        .with(list(&found.contracted));
     }
     if !found.changed.is_empty() {
         return Check::failed(
@@ -86,6 +86,14 @@ fn schema(found: &Inspection) -> Check {
             "Run patchbay migrate; a start of the server does it too.",
         )
         .with(list(&found.pending));
+    }
+    if !found.unknown.is_empty() {
+        return Check::warning(
+            ID,
+            "a newer version of Patchbay has migrated this database; this one can live with it",
+            "Bring the upgrade to its end: run the newer version everywhere.",
+        )
+        .with(list(&found.unknown));
     }
     Check::ok(ID, "the schema is this version's")
 }
@@ -126,7 +134,7 @@ async fn listen(config: &Config, db: &Db) -> Check {
         },
         None => db.clone(),
     };
-    match db.is_heard_by(&direct, Duration::from_secs(3)).await {
+    match db.clone().is_heard_by(direct, Duration::from_secs(3)).await {
         Ok(true) => Check::ok(ID, "LISTEN and NOTIFY work"),
         Ok(false) => Check::failed(
             ID,

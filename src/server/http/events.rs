@@ -6,10 +6,10 @@ use axum::{
     extract::State,
     response::{
         IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
+        sse::{Event, Sse},
     },
 };
-use futures::Stream;
+use futures::{Stream, future::BoxFuture};
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{MissedTickBehavior, interval},
@@ -22,16 +22,22 @@ use super::{
     session::{self, Proof, SignedIn},
 };
 use crate::{
-    domain::{connection::Connection, problem::Problem},
-    server::{live::Message, services::Services},
+    domain::{connection::Connection, problem::Problem, timestamp::Timestamp},
+    server::{
+        live::{Message, Subscription},
+        services::{Services, sessions::SIGNED_IN_AT},
+    },
 };
 
 /// A stream ends after so long, and the browser comes back by itself: that renews its session and its
 /// cookie, which no open stream could.
 const LIFETIME: i64 = 60 * 60 * 1000;
 
-/// How often a stream looks whether its session still lives.
-const SESSION_CHECK: Duration = Duration::from_secs(15);
+/// A stream is never silent for longer: a proxy would take it for dead.
+const WORD: Duration = Duration::from_secs(15);
+
+/// When to come back after the end of a stream: soon, and not all at once.
+const BACK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(3000));
 
 /// An event as it arrives, for the OpenAPI document.
 #[derive(ToSchema)]
@@ -61,17 +67,19 @@ pub enum StreamEventKind {
     security(("session" = [])), responses(
     (status = 200, description = "`snapshot`, `connection` and `bye` events", body = StreamEvent, content_type = "text/event-stream"),
     (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 429, body = Problem, content_type = "application/problem+json", description = "this person has too many open"),
+    (status = 503, body = Problem, content_type = "application/problem+json", description = "no room for another one, or the database does not answer"),
 ))]
 pub async fn stream(
     signed_in: SignedIn,
     State(services): State<Services>,
 ) -> Result<Response, ApiError> {
     let person = signed_in.user.id;
-    let changes = services.events.subscribe(person);
+    let digest = session::digest(&signed_in.session);
+    let changes = services.events.subscribe(person, &digest)?;
     let snapshot = services.events.snapshot(person).await?;
     let events = events(services, signed_in, snapshot, changes);
-    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
+    Ok(Sse::new(events).into_response())
 }
 
 fn events(
@@ -82,34 +90,58 @@ fn events(
         proof,
     }: SignedIn,
     snapshot: Vec<Connection>,
-    mut changes: tokio::sync::broadcast::Receiver<Message>,
+    mut changes: Subscription,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
         let began = services.accounts.now();
-        let mut check = interval(SESSION_CHECK);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        check.tick().await;
-        yield Ok(event("snapshot", &snapshot).retry(Duration::from_secs(1)));
+        let person = user.id;
+        // Thousands of streams may be open for an hour: they keep no more than they need.
+        drop(user);
+        let mut word = interval(WORD);
+        word.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        word.tick().await;
+        let back = services.events.some_time(BACK.0, BACK.1);
+        yield Ok(event("snapshot", &snapshot).retry(back));
+        drop(snapshot);
         loop {
             tokio::select! {
                 change = changes.recv() => match change {
                     Ok(Message::Changed(connection)) => yield Ok(event("connection", &Arc::unwrap_or_clone(connection))),
-                    Ok(Message::SessionsEnded) => if !lives(&services, &session, &proof, user.id).await { break },
+                    Ok(Message::SessionsEnded) => if !lives(&services, &session, &proof, person).await { break },
                     // Too far behind: everything again. A database that does not answer ends the
                     // stream, and the browser comes back.
-                    Ok(Message::Resync) | Err(RecvError::Lagged(_)) => match services.events.snapshot(user.id).await {
+                    Ok(Message::Resync) | Err(RecvError::Lagged(_)) => match Box::pin(services.events.snapshot_again(person)).await {
                         Ok(snapshot) => yield Ok(event("snapshot", &snapshot)),
                         Err(_) => return,
                     },
+                    Ok(Message::Stopping) => {
+                        let back = services.events.some_time(BACK.0, BACK.1);
+                        yield Ok(Event::default().retry(back).comment("this server ends"));
+                        return;
+                    }
                     Err(RecvError::Closed) => return,
                 },
-                _ = check.tick() => {
-                    if !lives(&services, &session, &proof, user.id).await { break }
+                _ = word.tick() => {
+                    // What is known here without the database. It is asked for all streams together.
+                    let over = Box::pin(over(&services, &session, &proof)).await;
+                    if over && !lives(&services, &session, &proof, person).await { break }
                     if services.accounts.now().0.saturating_sub(began.0) >= LIFETIME { return }
+                    yield Ok(Event::default().comment(""));
                 },
             }
         }
         yield Ok(Event::default().event("bye").data("{}"));
+    }
+}
+
+/// The token has run out, or the session is as old as one may be.
+async fn over(services: &Services, session: &tower_sessions::Session, proof: &Proof) -> bool {
+    match proof {
+        Proof::Bearer { expires_at } => services.accounts.now() >= *expires_at,
+        Proof::Session => {
+            let began = session.get::<i64>(SIGNED_IN_AT).await.ok().flatten();
+            began.is_some_and(|began| !services.accounts.session_lasts(Timestamp(began)))
+        }
     }
 }
 
@@ -118,9 +150,20 @@ fn event(name: &str, data: &impl serde::Serialize) -> Event {
     Event::default().event(name).data(data)
 }
 
+/// Boxed: what is needed now and then would be a part of every open stream otherwise, and there may be
+/// thousands.
+fn lives<'a>(
+    services: &'a Services,
+    session: &'a tower_sessions::Session,
+    proof: &'a Proof,
+    person: Uuid,
+) -> BoxFuture<'a, bool> {
+    Box::pin(is_alive(services, session, proof, person))
+}
+
 /// The session is still the person's, the token still valid, and the person still let in. A store
 /// that does not answer is no verdict.
-async fn lives(
+async fn is_alive(
     services: &Services,
     session: &tower_sessions::Session,
     proof: &Proof,

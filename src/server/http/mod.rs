@@ -26,9 +26,11 @@ pub mod limits;
 pub mod local;
 pub mod oidc;
 pub mod openapi;
+pub mod outage;
 pub mod pages;
 pub mod problem;
 pub mod session;
+pub mod waiting;
 pub mod webhooks;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
@@ -121,6 +123,7 @@ pub fn router<S: SessionStore + Clone>(
         .layer(middleware::map_response(session::answered))
         .layer(sessions)
         .layer(middleware::map_response(session::or_unavailable))
+        .layer(middleware::from_fn_with_state(state.clone(), outage::pages))
         .layer(middleware::map_response(session::keep_cookie))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .layer(

@@ -7,7 +7,10 @@ use axum::{
 
 use crate::{
     domain::problem::Problem,
-    server::{services::ServiceError, state},
+    server::{
+        services::{ServiceError, outage},
+        state,
+    },
 };
 
 /// A handler's failure.
@@ -26,7 +29,8 @@ impl From<ServiceError> for ApiError {
         let retry_after_seconds = match &error {
             ServiceError::Nango(error) => error.retry_after_seconds(),
             ServiceError::Later { seconds, .. } => Some(*seconds),
-            ServiceError::Db(_) | ServiceError::Problem(_) => None,
+            ServiceError::Db(_) => Some(outage::RETRY_AFTER_SECONDS),
+            ServiceError::Problem(_) => None,
         };
         Self {
             problem: error.into(),
@@ -84,9 +88,15 @@ impl IntoResponse for ApiError {
         )
             .into_response();
         response.headers_mut().extend(headers);
+        // A page says it in its own way.
+        response.extensions_mut().insert(Refusal(self.problem));
         response
     }
 }
+
+/// The problem of an answer, for whoever it passes on its way out.
+#[derive(Clone)]
+pub struct Refusal(pub Problem);
 
 /// How a change of a connection may be refused, for the OpenAPI document.
 #[derive(utoipa::IntoResponses)]

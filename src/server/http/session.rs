@@ -16,7 +16,7 @@ use crate::{
     server::services::{
         Services,
         accounts::Entered,
-        origin,
+        origin, outage,
         sessions::{self, ADDRESS, SIGNED_IN_AT, USER_AGENT, VALID_FROM},
         tokens::Bearer,
     },
@@ -250,7 +250,10 @@ pub async fn person(session: &Session, services: &Services) -> Result<Option<Uui
     if began.is_some_and(|began| services.accounts.session_lasts(began)) {
         return Ok(Some(id));
     }
-    session.flush().await.map_err(unavailable)?;
+    // Where it cannot be removed, it is over all the same.
+    if let Err(error) = session.flush().await {
+        tracing::warn!(%error, "a session that is over stays");
+    }
     Ok(None)
 }
 
@@ -267,7 +270,7 @@ pub fn digest(session: &Session) -> String {
 )]
 pub fn unavailable(error: tower_sessions::session::Error) -> ApiError {
     tracing::error!(%error, "sessions");
-    no_database("Nothing was changed. Try again in a minute.")
+    no_database(outage::of_sessions(&error.to_string(), false))
 }
 
 /// The same, where something has been changed already.
@@ -277,18 +280,11 @@ pub fn unavailable(error: tower_sessions::session::Error) -> ApiError {
 )]
 pub fn half_done(error: tower_sessions::session::Error) -> ApiError {
     tracing::error!(%error, "sessions");
-    no_database(MAYBE)
+    no_database(outage::of_sessions(&error.to_string(), true))
 }
 
-const MAYBE: &str = "It may have come about: reload the page in a minute to see where it stands.";
-
-fn no_database(detail: &str) -> ApiError {
-    ApiError::from(Problem::new(
-        503,
-        "database_unavailable",
-        "The database does not answer right now.",
-        detail,
-    ))
+fn no_database(problem: Problem) -> ApiError {
+    ApiError::from(problem).retry_after(outage::RETRY_AFTER_SECONDS)
 }
 
 /// Stands on the answer to whoever asked to be signed out here.
@@ -332,5 +328,5 @@ pub async fn or_unavailable(response: Response) -> Response {
     if response.extensions().get::<Answered>().is_some() {
         return response;
     }
-    no_database(MAYBE).into_response()
+    no_database(outage::afterwards()).into_response()
 }

@@ -1,6 +1,9 @@
 //! What the services share: the database, Nango, the hub, the clock, the manifests.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use crate::{
     domain::{connection::Connection, problem::Problem},
@@ -64,6 +67,10 @@ pub struct Core {
     pub passwords: Passwords,
     /// Whose word on who somebody is counts.
     pub identity: Identity,
+    /// This instance is about to end.
+    pub stopping: AtomicBool,
+    /// One for each open stream that reads everything again: all of them may have to at once.
+    pub again: Semaphore,
 }
 
 /// Signing in by e-mail address and password.
@@ -83,6 +90,10 @@ pub struct WebhookSettings {
     pub url_override: Option<String>,
     /// One for each that is handled.
     pub places: Arc<Semaphore>,
+    /// One for each that is handled or waits for that.
+    pub room: Semaphore,
+    /// One for each whose body is read.
+    pub reading: Arc<Semaphore>,
 }
 
 impl WebhookSettings {
@@ -91,6 +102,8 @@ impl WebhookSettings {
             signing_key,
             url_override,
             places: Arc::new(Semaphore::new(webhooks::AT_ONCE)),
+            room: Semaphore::new(webhooks::AT_ONCE + webhooks::WAITING),
+            reading: Arc::new(Semaphore::new(webhooks::READ_AT_ONCE)),
         }
     }
 }

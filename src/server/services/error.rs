@@ -1,6 +1,6 @@
 //! A service's failure, and the problem (RFC 9457) that people are told.
 
-use super::dictionary;
+use super::{dictionary, outage};
 use crate::{
     domain::problem::{FieldError, Problem},
     server::{clock, db::DbError, nango::NangoError},
@@ -48,13 +48,7 @@ impl From<ServiceError> for Problem {
             ServiceError::Db(error) => {
                 let reference = clock::reference();
                 tracing::error!(reference, %error, "database");
-                let problem = Self::new(
-                    503,
-                    "database_unavailable",
-                    "The database does not answer right now.",
-                    "Nothing was changed. Try again in a minute.",
-                );
-                (problem, reference)
+                (outage::problem(&error), reference)
             }
         };
         problem.reference = Some(reference);
@@ -224,5 +218,33 @@ pub fn webhooks_busy() -> Problem {
         "webhooks_busy",
         "Too many webhooks at once.",
         "Send it again in a few seconds.",
+    )
+}
+
+pub fn too_many_streams() -> Problem {
+    Problem::new(
+        429,
+        "too_many_streams",
+        "You have too many event streams open.",
+        "Close some: one for each browser is enough.",
+    )
+}
+
+pub fn streams_full() -> Problem {
+    Problem::new(
+        503,
+        "streams_full",
+        "This server has no room for another event stream.",
+        "Try again in a few seconds; whoever runs it can raise LIMITS_EVENT_STREAMS.",
+    )
+}
+
+/// On the way out.
+pub fn stopping() -> Problem {
+    Problem::new(
+        503,
+        "stopping",
+        "This server is about to end.",
+        "Try again in a moment: another one takes its place.",
     )
 }

@@ -2,32 +2,29 @@
 //! disturb itself. It is a row with an expiry, renewed while its holder lives.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{ServiceError, core::Core};
-use crate::{domain::timestamp::Timestamp, server::db::lease};
+use crate::server::db::lease;
 
 const NAME: &str = "background";
 /// How long a holder that died is waited for.
-const LENGTH_MS: i64 = 8_000;
+const LENGTH: Duration = Duration::from_secs(8);
 const RENEW: Duration = Duration::from_secs(2);
 /// Given up so long before it runs out: a call on its way may take a moment.
-const MARGIN_MS: i64 = 1_000;
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// What this instance knows of the lease.
 #[derive(Debug)]
 pub struct Lease {
     holder: Uuid,
-    /// In milliseconds of the clock; 0 where somebody else holds it.
-    until: AtomicI64,
+    /// By the clock that nobody can set; `None` where somebody else holds it.
+    until: Mutex<Option<Instant>>,
 }
 
 impl Lease {
@@ -35,30 +32,39 @@ impl Lease {
     pub const fn new(holder: Uuid) -> Self {
         Self {
             holder,
-            until: AtomicI64::new(0),
+            until: Mutex::new(None),
         }
     }
 
+    /// This instance's own id.
+    pub const fn holder(&self) -> Uuid {
+        self.holder
+    }
+
     /// Whether this instance does the background's work now.
-    pub fn held(&self, now: Timestamp) -> bool {
-        now.0 < self.until.load(Ordering::SeqCst) - MARGIN_MS
+    pub fn held(&self) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() + MARGIN < until)
+    }
+
+    fn set(&self, until: Option<Instant>) -> Option<Instant> {
+        let mut place = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut place, until)
     }
 }
 
 /// Takes or renews it once.
 pub async fn renew(core: &Core) -> Result<bool, ServiceError> {
-    let now = core.clock.now();
-    let until = Timestamp(now.0 + LENGTH_MS);
+    // Counted from before it is asked for: here it never lasts longer than there.
+    let until = Instant::now() + LENGTH;
+    let length = i64::try_from(LENGTH.as_millis()).unwrap_or(i64::MAX);
     let mut tx = core.db.write().await?;
-    let taken = lease::take(&mut tx, NAME, core.lease.holder, until, now).await?;
+    let taken = lease::take(&mut tx, NAME, core.lease.holder, length, core.clock.now()).await?;
     tx.commit().await?;
-    let was = core
-        .lease
-        .until
-        .swap(if taken { until.0 } else { 0 }, Ordering::SeqCst);
-    if taken && was == 0 {
+    let was = core.lease.set(taken.then_some(until));
+    if taken && was.is_none() {
         tracing::info!("this instance does the background's work");
-    } else if !taken && was != 0 {
+    } else if !taken && was.is_some() {
         tracing::warn!("another instance does the background's work now");
     }
     Ok(taken)
@@ -76,7 +82,7 @@ pub async fn keep(core: Arc<Core>) {
 
 /// Gives it back, so that another instance need not wait.
 pub async fn release(core: &Core) -> Result<(), ServiceError> {
-    core.lease.until.store(0, Ordering::SeqCst);
+    core.lease.set(None);
     let mut tx = core.db.write().await?;
     lease::release(&mut tx, NAME, core.lease.holder).await?;
     tx.commit().await?;

@@ -325,7 +325,7 @@ pub async fn keep(core: Arc<Core>) {
     let mut approvals = Instant::now() + TICK;
     loop {
         sleep(TICK).await;
-        if !core.lease.held(core.clock.now()) || core.nango().is_err() {
+        if !core.lease.held() || core.nango().is_err() {
             // Whoever holds the lease now knows better what is amiss.
             *lock(&core.reconcile.last) = None;
             continue;

@@ -20,7 +20,7 @@ const LOST_AT_MOST: u32 = 5;
 pub async fn keep(core: Arc<Core>) {
     loop {
         sleep(EVERY).await;
-        if core.lease.held(core.clock.now())
+        if core.lease.held()
             && let Err(error) = seal_waiting(&core.db).await
         {
             tracing::warn!(%error, "the audit log is sealed later");

@@ -58,7 +58,7 @@ pub async fn keep_deleting(core: Arc<Core>) {
     loop {
         // Rung for one of its own, an instance need not hold the lease: deleting twice is harmless.
         let rung = core.watch.until_deletion_owed(EVERY).await;
-        if (rung || core.lease.held(core.clock.now()))
+        if (rung || core.lease.held())
             && let Err(error) = delete_owed(&core).await
         {
             tracing::warn!(%error, "deletions are still owed to Nango");

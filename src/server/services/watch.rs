@@ -55,6 +55,8 @@ const SWEEP_WITHOUT: Duration = Duration::from_secs(5);
 /// Sockets kept for one connection: each window has its own, and that of an attempt which was
 /// cancelled or superseded still hears a late success, so that the orphan goes at once.
 const SOCKETS: usize = 3;
+/// And kept for all together: each is an open file for half an hour.
+const SOCKETS_OF_ALL: usize = 1000;
 /// A socket may speak a moment before the list shows the connection.
 const CONFIRM_PAUSES_MS: [u64; 3] = [0, 300, 1000];
 
@@ -123,6 +125,15 @@ impl Watch {
             tokio::spawn(hear::listen(core.clone(), attempt.clone(), socket)).abort_handle()
         });
         let mut items = self.items();
+        let open: usize = items.values().map(|item| item.sockets.len()).sum();
+        // Without one it is left to the poll.
+        let handle = handle.filter(|handle| {
+            let room = open < SOCKETS_OF_ALL;
+            if !room {
+                handle.abort();
+            }
+            room
+        });
         let due = Instant::now() + Duration::from_secs(PAUSES[0]);
         let item = items.entry(id).or_insert_with(|| Item::new(attempt, due));
         item.sockets.extend(handle);
@@ -357,7 +368,7 @@ async fn look_for(core: &Core, held: bool, over: bool) {
 pub async fn run_late(core: Arc<Core>) {
     loop {
         sleep(LATE_TICK).await;
-        let held = core.lease.held(core.clock.now());
+        let held = core.lease.held();
         look_for(&core, held, true).await;
     }
 }
@@ -367,7 +378,7 @@ pub async fn run(core: Arc<Core>) {
     let mut next_sweep = Instant::now();
     loop {
         let now = Instant::now();
-        let held = core.lease.held(core.clock.now());
+        let held = core.lease.held();
         if now >= next_sweep {
             // Whoever takes the lease over should not wait for long with what is overdue.
             next_sweep = now + if held { SWEEP } else { SWEEP_WITHOUT };

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 use super::{
@@ -32,10 +35,15 @@ use crate::{
 
 pub use crate::server::nango::signature::HEADER as SIGNATURE_HEADER;
 
-/// Handled at the same time; more wait, and after a while are asked to come again, which Nango does
+/// Handled at the same time: fewer than the database has connections, which people want too.
+pub const AT_ONCE: usize = 8;
+/// So many wait for that, and no longer than this; others are asked to come again, which Nango does
 /// twice.
-pub const AT_ONCE: usize = 16;
+pub const WAITING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(5);
+const COME_AGAIN_SECONDS: u64 = 5;
+/// Bodies that are read at the same time, of whomever they are: each may have 1 MB.
+pub const READ_AT_ONCE: usize = 128;
 /// A failed refresh may be told a moment before the list shows it.
 const LIST_PAUSES_MS: [u64; 3] = [0, 300, 1000];
 
@@ -52,6 +60,12 @@ impl Webhooks {
             return Err(error::webhook_signature_invalid().into());
         }
         Ok(())
+    }
+
+    /// A place among those whose bodies are read.
+    pub async fn reading(&self) -> Result<OwnedSemaphorePermit, ServiceError> {
+        let reading = self.0.webhooks.reading.clone().acquire_owned();
+        reading.await.map_err(|_| busy())
     }
 
     /// Checks the signature over the raw body, then does what the webhook asks for. What is of no
@@ -75,10 +89,11 @@ impl Webhooks {
             return Ok(());
         }
         core.nango()?;
+        let _waiting = core.webhooks.room.try_acquire().map_err(|_| busy())?;
         let place = timeout(PATIENCE, core.webhooks.places.clone().acquire_owned())
             .await
-            .map_err(|_| error::webhooks_busy())?
-            .map_err(|_| error::webhooks_busy())?;
+            .map_err(|_| busy())?
+            .map_err(|_| busy())?;
         let core = core.clone();
         to_the_end(async move {
             let _place = place;
@@ -89,6 +104,13 @@ impl Webhooks {
             }
         })
         .await
+    }
+}
+
+fn busy() -> ServiceError {
+    ServiceError::Later {
+        problem: Box::new(error::webhooks_busy()),
+        seconds: COME_AGAIN_SECONDS,
     }
 }
 

@@ -21,7 +21,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
 use tower::ServiceExt;
 
 use crate::server::{
@@ -42,6 +45,8 @@ pub struct Limits {
     pub next_head: Duration,
     /// The bytes of a head: the address and all headers. What is longer gets 431, from hyper.
     pub head: usize,
+    /// Connections at the same time; whoever comes on top of that waits until one ends.
+    pub connections: usize,
 }
 
 impl Default for Limits {
@@ -50,7 +55,47 @@ impl Default for Limits {
             first_head: Duration::from_secs(10),
             next_head: Duration::from_secs(75),
             head: 32 * 1024,
+            connections: Semaphore::MAX_PERMITS,
         }
+    }
+}
+
+impl Limits {
+    /// As many connections as the settings say, else as the process may have files open, less a
+    /// quarter, for the database, Nango and what else there is.
+    pub fn of(config: &Config) -> Self {
+        let set = Some(config.limits.connections).filter(|set| *set > 0);
+        let connections = set.unwrap_or_else(|| open_files().map_or(768, |files| files / 4 * 3));
+        Self {
+            connections: connections.min(Semaphore::MAX_PERMITS),
+            ..Self::default()
+        }
+    }
+}
+
+/// How many files this process may have open, where the system says so.
+fn open_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft = line.split_whitespace().next()?;
+    Some(soft.parse().unwrap_or(usize::MAX))
+}
+
+/// What answers. It may change while connections are open: a server answers before it has started.
+#[derive(Clone, Debug)]
+pub struct Routes(watch::Receiver<Router>);
+
+impl From<Router> for Routes {
+    fn from(router: Router) -> Self {
+        Self(watch::channel(router).1)
+    }
+}
+
+impl From<watch::Receiver<Router>> for Routes {
+    fn from(router: watch::Receiver<Router>) -> Self {
+        Self(router)
     }
 }
 
@@ -104,24 +149,43 @@ pub fn proxy_is_unnamed(config: &Config) -> bool {
 /// Serves until `end`, then waits for the requests that are under way.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: impl Into<Routes>,
     limits: Limits,
     end: impl Future<Output = ()>,
 ) {
+    let routes = routes.into();
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.connections));
     let mut end = std::pin::pin!(end);
     loop {
-        let (stream, peer) = tokio::select! {
-            accepted = accept(&listener) => accepted,
+        let (stream, peer, place) = tokio::select! {
+            accepted = accept_one(&listener, &places) => accepted,
             () = &mut end => break,
         };
         // Without it a small answer waits 40 ms for the next one.
         let _ = stream.set_nodelay(true);
-        let (router, watcher) = (router.clone(), graceful.watcher());
-        tokio::spawn(connection(stream, peer, router, limits, watcher));
+        let (routes, watcher) = (routes.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            connection(stream, peer, routes, limits, watcher).await;
+            drop(place);
+        });
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// The next connection, as soon as there is a place for it.
+async fn accept_one(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    if places.available_permits() == 0 {
+        tracing::warn!("no place for another connection: see LIMITS_CONNECTIONS");
+    }
+    // It is never closed.
+    let place = places.clone().acquire_owned().await.ok();
+    let (stream, peer) = accept(listener).await;
+    (stream, peer, place)
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -148,7 +212,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     limits: Limits,
     watcher: Watcher,
 ) {
@@ -156,7 +220,7 @@ async fn connection(
     let has_asked = asked.clone();
     let service = service_fn(move |request| {
         has_asked.store(true, Ordering::Relaxed);
-        answer(router.clone(), peer, request)
+        answer(routes.0.borrow().clone(), peer, request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

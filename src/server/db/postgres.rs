@@ -1,0 +1,407 @@
+//! A PostgreSQL server as this process shares it: every wait for it has a bound, a connection that
+//! was left in the middle of something is never used again, and while the server is away nobody
+//! queues for it.
+//!
+//! May import `db` only.
+
+use std::{
+    io,
+    ops::{Deref, DerefMut},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{
+    Connection, PgConnection, PgPool, Postgres, TransactionManager,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions, PgTransactionManager},
+};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+/// So long a transaction may take to begin, and then each of its statements. Together they are what
+/// somebody waits for a 503.
+const TO_BEGIN: Duration = Duration::from_secs(3);
+const STATEMENT: Duration = Duration::from_secs(3);
+/// A connection that has been idle answers `BEGIN` at once, or, behind a busy pooler, when it is its
+/// turn; else it is dead.
+const IDLE_ANSWERS: Duration = Duration::from_secs(2);
+/// While the server is away, whoever comes waits so long for its return.
+const RETURNS: Duration = Duration::from_millis(600);
+/// How often it is looked for, and how long it may take to answer that. One that is slow once is busy
+/// rather than away.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_secs(2);
+const SLOW: u32 = 2;
+/// Connections, and how many may wait for one; whoever comes on top of that is told at once.
+const CONNECTIONS: u32 = 10;
+const MOST_WAITING: usize = 512;
+/// A migration, or another piece of work that nobody waits for.
+const UNHURRIED: Duration = Duration::from_secs(600);
+
+/// The server ends by itself what a client has left there with a lock in its hand: one that was
+/// stopped, or cut off, in the middle of a transaction. `SET LOCAL` passes through any pooler, and
+/// travels with the `BEGIN`.
+const BEGIN_WRITE: &str = "BEGIN; SET LOCAL statement_timeout = 10000; \
+    SET LOCAL idle_in_transaction_session_timeout = 10000";
+const BEGIN_READ: &str = "BEGIN";
+const WITHOUT_LIMITS: &str =
+    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// Cheap to clone; all clones are one pool.
+#[derive(Clone)]
+pub struct PgServer {
+    pool: PgPool,
+    state: Arc<State>,
+}
+
+struct State {
+    waiting: AtomicUsize,
+    /// Somebody is looking whether the server is there.
+    looking: AtomicBool,
+    away: watch::Sender<bool>,
+}
+
+/// A transaction; dropping it rolls back.
+pub struct PgTx {
+    connection: Option<PoolConnection<Postgres>>,
+    open: bool,
+    flight: Flight,
+}
+
+/// What is known of the statement that is on its way.
+pub struct Flight {
+    /// It was sent and not answered to its end, or it broke: the connection is of no more use.
+    unfinished: bool,
+    patience: Duration,
+    server: PgServer,
+}
+
+impl PgServer {
+    /// Connects when it is first needed.
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            // What has to be known is whether `BEGIN` is answered; that is asked anyway.
+            .test_before_acquire(false)
+            .acquire_timeout(TO_BEGIN)
+            .connect_lazy_with(options);
+        Self {
+            pool,
+            state: Arc::new(State {
+                waiting: AtomicUsize::new(0),
+                looking: AtomicBool::new(false),
+                away: watch::Sender::new(false),
+            }),
+        }
+    }
+
+    pub(super) async fn read(&self) -> Result<PgTx, sqlx::Error> {
+        self.begun(BEGIN_READ).await
+    }
+
+    pub(super) async fn write(&self) -> Result<PgTx, sqlx::Error> {
+        self.begun(BEGIN_WRITE).await
+    }
+
+    /// Waits for the transactions in flight, for a moment, then closes every connection.
+    pub(super) async fn close(&self) {
+        // A server that does not answer keeps nobody from ending.
+        let _ = timeout(Duration::from_secs(1), self.pool.close()).await;
+    }
+
+    async fn begun(&self, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+        let _place = Place::take(&self.state)?;
+        let begun = timeout(TO_BEGIN, self.until_begun(statement)).await;
+        match begun {
+            Ok(Ok(tx)) => Ok(tx),
+            Ok(Err(error)) => {
+                if is_broken(&error) {
+                    self.suspect();
+                }
+                Err(error)
+            }
+            Err(_) => {
+                self.suspect();
+                Err(sqlx::Error::PoolTimedOut)
+            }
+        }
+    }
+
+    /// Connections that have died meanwhile are found out by `BEGIN`, which may be said again
+    /// elsewhere.
+    async fn until_begun(&self, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+        for _ in 0..=CONNECTIONS {
+            let mut away = self.state.away.subscribe();
+            if *away.borrow_and_update() {
+                let back = timeout(RETURNS, away.wait_for(|away| !away)).await;
+                if back.is_err() {
+                    return Err(is_away());
+                }
+            }
+            let connection = tokio::select! {
+                acquired = self.pool.acquire() => acquired?,
+                _ = away.wait_for(|away| *away) => return Err(is_away()),
+            };
+            let mut tx = PgTx::new(connection, self.clone());
+            match timeout(IDLE_ANSWERS, tx.begin(statement)).await {
+                Ok(Ok(())) => return Ok(tx),
+                Ok(Err(error)) if is_broken(&error) => self.suspect(),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => self.suspect(),
+            }
+        }
+        Err(is_away())
+    }
+
+    /// Something broke or took too long: looks at the server itself, past the pool, until it answers.
+    /// As long as it does not, nobody waits for it in the pool.
+    fn suspect(&self) {
+        if self.state.looking.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let server = self.clone();
+        tokio::spawn(async move {
+            let options = server.pool.connect_options();
+            let mut slow = 0;
+            while !server.pool.is_closed() {
+                let found = look(&options).await;
+                slow = if matches!(found, Look::Slow) {
+                    slow + 1
+                } else {
+                    0
+                };
+                let away = match found {
+                    Look::There => false,
+                    Look::Slow => slow >= SLOW,
+                    Look::Gone(_) => true,
+                };
+                let was = server.state.away.send_replace(away);
+                match found {
+                    Look::There if was => tracing::info!("the database is back"),
+                    Look::Gone(error) if !was => tracing::error!(error, "the database is away"),
+                    Look::Slow if away && !was => {
+                        tracing::error!("the database is away: it does not answer");
+                    }
+                    _ => {}
+                }
+                if slow == 0 && !away {
+                    break;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+            server.state.looking.store(false, Ordering::SeqCst);
+        });
+    }
+}
+
+/// What came of looking at the server.
+enum Look {
+    There,
+    Slow,
+    Gone(String),
+}
+
+/// A connection of its own, and an answer over it: a pooler takes connections also while what is
+/// behind it is away.
+async fn look(options: &PgConnectOptions) -> Look {
+    let asked = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        connection.ping().await?;
+        connection.close().await
+    };
+    match timeout(LOOK, asked).await {
+        Ok(Ok(())) => Look::There,
+        // It is there, and busy: what is open already may work.
+        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => {
+            Look::There
+        }
+        Ok(Err(error)) => Look::Gone(error.to_string()),
+        Err(_) => Look::Slow,
+    }
+}
+
+fn is_away() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(
+        io::ErrorKind::NotConnected,
+        "the database is away",
+    ))
+}
+
+/// The connection, or the server behind it, is of no more use.
+fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::WorkerCrashed => true,
+        // 57P0x: it is shutting down or starting up, or somebody ended the connection; 08: the
+        // connection failed, as a pooler has it; 25P03: it was idle in its transaction for too long.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("57P") || code.starts_with("08") || code == "25P03"
+        }),
+        _ => false,
+    }
+}
+
+/// A place among those who wait.
+struct Place<'s>(&'s State);
+
+impl<'s> Place<'s> {
+    fn take(state: &'s State) -> Result<Self, sqlx::Error> {
+        let place = Self(state);
+        if state.waiting.fetch_add(1, Ordering::SeqCst) >= MOST_WAITING {
+            return Err(sqlx::Error::PoolTimedOut);
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl PgTx {
+    fn new(connection: PoolConnection<Postgres>, server: PgServer) -> Self {
+        Self {
+            connection: Some(connection),
+            open: false,
+            flight: Flight {
+                unfinished: false,
+                patience: STATEMENT,
+                server,
+            },
+        }
+    }
+
+    async fn begin(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        let (flight, connection) = self.parts();
+        let begin = PgTransactionManager::begin(connection, Some(statement.into()));
+        flight.bound(begin).await?;
+        self.open = true;
+        Ok(())
+    }
+
+    /// The connection, and what bounds each statement on it.
+    #[expect(
+        clippy::expect_used,
+        reason = "the connection is taken out when the transaction is dropped, and not before"
+    )]
+    pub(super) fn parts(&mut self) -> (&mut Flight, &mut PgConnection) {
+        let connection = self.connection.as_mut().expect("a connection");
+        (&mut self.flight, &mut *connection)
+    }
+
+    /// From here on nobody waits for an answer.
+    pub(super) async fn unhurried(&mut self) -> Result<(), sqlx::Error> {
+        self.flight.patience = UNHURRIED;
+        let (flight, connection) = self.parts();
+        let set = sqlx::Executor::execute(connection, WITHOUT_LIMITS);
+        flight.bound(set).await.map(drop)
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        let (flight, connection) = self.parts();
+        flight
+            .bound(PgTransactionManager::commit(connection))
+            .await?;
+        self.open = false;
+        Ok(())
+    }
+
+    pub(super) async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        let (flight, connection) = self.parts();
+        flight
+            .bound(PgTransactionManager::rollback(connection))
+            .await?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Flight {
+    /// Runs one statement. Who is dropped in the middle of it, or gives up, leaves it unfinished.
+    pub(super) async fn bound<T>(
+        &mut self,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        self.unfinished = true;
+        let Ok(done) = timeout(self.patience, statement).await else {
+            self.server.suspect();
+            let late = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+            return Err(sqlx::Error::Io(late));
+        };
+        self.unfinished = false;
+        if let Err(error) = &done
+            && is_broken(error)
+        {
+            self.unfinished = true;
+            self.server.suspect();
+        }
+        done
+    }
+}
+
+impl Drop for PgTx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if self.flight.unfinished {
+            // Closed, and the server rolls back what was begun on it.
+            drop(connection.detach());
+            return;
+        }
+        if self.open {
+            PgTransactionManager::start_rollback(&mut connection);
+        }
+        // The pool looks whether it still answers; one that does not must not keep its place there.
+        runtime.spawn(timeout(STATEMENT, connection.return_to_pool()));
+    }
+}
+
+impl Deref for PgServer {
+    type Target = PgPool;
+
+    fn deref(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+impl Deref for PgTx {
+    type Target = PgConnection;
+
+    #[expect(
+        clippy::expect_used,
+        reason = "the connection is taken out when the transaction is dropped, and not before"
+    )]
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("a connection")
+    }
+}
+
+impl DerefMut for PgTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.parts().1
+    }
+}
+
+impl std::fmt::Debug for PgTx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PgTx")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}

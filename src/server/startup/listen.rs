@@ -1,0 +1,159 @@
+//! Changes made by other instances: heard by LISTEN, as long as it is proved again and again that it
+//! hears; looked for each second where a pooler swallows it. May import what `startup` does.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use uuid::Uuid;
+
+use crate::server::{
+    db::{Db, DbError, notify},
+    services::{Services, events::Known},
+};
+
+/// So long after it was said, a word is heard, or never.
+const HEARD: Duration = Duration::from_secs(2);
+/// How often this instance says something to itself, and how long it waits to hear it. Whoever hears
+/// nothing would not hear the others either: a connection may hang for hours without breaking.
+const BEAT: Duration = Duration::from_secs(2);
+const DEAF: Duration = Duration::from_secs(5);
+/// A connection takes no longer.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Between two tries to connect.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Between two looks, where nothing is heard.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How this instance learns of what others change.
+pub enum Way {
+    /// There are no others: SQLite.
+    Alone,
+    Listen(Option<Box<PgListener>>),
+    /// NOTIFY is not heard.
+    Look,
+}
+
+/// Both ends, and this instance's own channel.
+pub struct Between {
+    pub db: Db,
+    /// Past a pooler, where there is one.
+    pub direct: Db,
+    pub own: String,
+}
+
+impl Between {
+    pub fn new(db: &Db, direct: Db, instance: Uuid) -> Self {
+        Self {
+            db: db.clone(),
+            direct,
+            own: format!("{}_{}", notify::CHANNEL, instance.simple()),
+        }
+    }
+
+    /// Finds out. A database that fails at this moment is tried again later, by [`keep`].
+    pub async fn way(&self) -> Way {
+        if matches!(self.db, Db::Sqlite(_)) {
+            return Way::Alone;
+        }
+        match self.is_heard().await {
+            Ok(true) => Way::Listen(self.listener().await.map(Box::new)),
+            Ok(false) => {
+                tracing::warn!(
+                    "what other instances change is looked for each second: NOTIFY is not heard here, because a pooler is in between, or DATABASE_DIRECT_URL is another database; set DATABASE_DIRECT_URL to PostgreSQL itself"
+                );
+                Way::Look
+            }
+            Err(error) => {
+                tracing::warn!(%error, "whether NOTIFY is heard is found out later");
+                Way::Listen(None)
+            }
+        }
+    }
+
+    async fn is_heard(&self) -> Result<bool, DbError> {
+        let asked = self.db.clone().is_heard_by(self.direct.clone(), HEARD);
+        let asked = timeout(CONNECT + HEARD, asked).await;
+        asked.unwrap_or(Err(DbError::Sqlx(sqlx::Error::PoolTimedOut)))
+    }
+
+    async fn listener(&self) -> Option<PgListener> {
+        match timeout(
+            CONNECT,
+            notify::listener(self.direct.clone(), self.own.clone()),
+        )
+        .await
+        {
+            Ok(Ok(listener)) => return listener,
+            Ok(Err(error)) => tracing::debug!(%error, "no notifications yet"),
+            Err(_) => tracing::debug!("no notifications yet: no answer"),
+        }
+        None
+    }
+}
+
+/// Hears, or looks, for ever.
+pub async fn keep(between: Between, mut way: Way, services: Services) {
+    loop {
+        match way {
+            Way::Alone => return,
+            Way::Look => return look(&services).await,
+            Way::Listen(Some(listener)) => {
+                let why = hear(&between, *listener, &services).await;
+                tracing::warn!(why, "notifications are interrupted");
+                way = Way::Listen(None);
+            }
+            Way::Listen(None) => {
+                way = match between.way().await {
+                    Way::Listen(None) => {
+                        sleep(AGAIN).await;
+                        Way::Listen(None)
+                    }
+                    back => {
+                        tracing::info!("notifications are back");
+                        // What came between is not known.
+                        services.events.resync();
+                        back
+                    }
+                };
+            }
+        }
+    }
+}
+
+/// Until it hears no more; returns why.
+async fn hear(between: &Between, mut listener: PgListener, services: &Services) -> &'static str {
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // When it was said what has not been heard yet.
+    let mut said: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            heard = listener.try_recv() => match heard {
+                Ok(Some(heard)) if heard.channel() == between.own => said = None,
+                Ok(Some(heard)) => services.events.receive(heard.payload()),
+                Ok(None) | Err(_) => return "the connection is lost",
+            },
+            _ = beat.tick() => {
+                if said.is_some_and(|said| said.elapsed() > DEAF) {
+                    return "nothing is heard";
+                }
+                let now = Instant::now();
+                // A database that takes nothing at the moment proves nothing.
+                if notify::say(&between.db, &between.own).await.is_ok() {
+                    said.get_or_insert(now);
+                }
+            }
+        }
+    }
+}
+
+async fn look(services: &Services) {
+    let mut known = Known::new();
+    loop {
+        sleep(LOOK).await;
+        if let Err(error) = services.events.look(&mut known).await {
+            tracing::debug!(%error, "what others change is not looked for");
+        }
+    }
+}
