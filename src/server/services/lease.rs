@@ -57,7 +57,8 @@ pub async fn renew(core: &Core) -> Result<bool, ServiceError> {
         .until
         .swap(if taken { until.0 } else { 0 }, Ordering::SeqCst);
     if taken && was == 0 {
-        tracing::info!("this instance does the background's work");
+        // The row names its holder by this.
+        tracing::info!(holder = %core.lease.holder, "this instance does the background's work");
     } else if !taken && was != 0 {
         tracing::warn!("another instance does the background's work now");
     }
