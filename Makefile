@@ -51,6 +51,19 @@ soak: ## 10,000 attempts against a Nango that loses, doubles and refuses; SOAK_D
 	export SOAK_DATABASE SOAK_ATTEMPTS=$${SOAK_ATTEMPTS:-10000} SOAK_SAMPLES=$${SOAK_SAMPLES:-300}; \
 	$(CHECK) cargo test --locked --features ssr --test soak -- --nocapture $$SOAK_DATABASE
 
+.PHONY: chaos
+chaos: ## Three servers and 200 people for ten minutes, while everything breaks; CHAOS_SEED="1 2" for others
+	@scripts/postgres.sh binaries
+	for seed in $${CHAOS_SEED:-20261127}; do \
+	  CHAOS_SEED=$$seed CHAOS_SECONDS=$${CHAOS_SECONDS:-600} $(CHECK) \
+	    cargo test --locked --features ssr --test chaos -- --nocapture; \
+	done
+
+.PHONY: kill
+kill: $(BINARY) ## kill -9 of the release build over SQLite, a hundred times while it writes; KILLS for more
+	PATCHBAY_BINARY=$(CURDIR)/$(BINARY) KILLS=$${KILLS:-100} $(CHECK) \
+	  cargo test --locked --features ssr --test kill -- --nocapture
+
 .PHONY: fuzz
 fuzz: ## Ten million made-up webhooks, callbacks, tokens, headers, settings and manifests; FUZZ_CASES more
 	FUZZ_CASES=$${FUZZ_CASES:-10000000} $(CHECK) \

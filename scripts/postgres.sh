@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A throw-away PostgreSQL for the tests, under target/postgres.
 #
-#   scripts/postgres.sh start   starts it, if it does not run yet, and prints its URL
-#   scripts/postgres.sh stop    stops it and removes its data
+#   scripts/postgres.sh start     starts it, if it does not run yet, and prints its URL
+#   scripts/postgres.sh stop      stops it and removes its data
+#   scripts/postgres.sh binaries  only sees to it that the programs are there
 #
 # Nothing it holds is worth keeping: fsync is off. It listens on loopback, on a free port, with a
 # password of its own. Where the binaries are missing they are installed with apt-get, if this
@@ -120,5 +121,6 @@ stop() {
 case "${1-}" in
   start) start ;;
   stop) stop ;;
-  *) die "use: $0 start|stop" ;;
+  binaries) need_binaries ;;
+  *) die "use: $0 start|stop|binaries" ;;
 esac

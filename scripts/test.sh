@@ -49,6 +49,9 @@ make build
 step "budget"
 make budget
 
+step "kill -9 of the release build, a hundred times"
+in_memory make kill
+
 step "the API and its OpenAPI document"
 in_memory scripts/schemathesis.sh
 

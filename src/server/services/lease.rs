@@ -63,7 +63,8 @@ pub async fn renew(core: &Core) -> Result<bool, ServiceError> {
     tx.commit().await?;
     let was = core.lease.set(taken.then_some(until));
     if taken && was.is_none() {
-        tracing::info!("this instance does the background's work");
+        // The row names its holder by this.
+        tracing::info!(holder = %core.lease.holder, "this instance does the background's work");
     } else if !taken && was.is_some() {
         tracing::warn!("another instance does the background's work now");
     }
