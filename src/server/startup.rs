@@ -41,6 +41,8 @@ use super::{
 use crate::domain::problem::Problem;
 
 pub mod audit;
+pub mod backup;
+pub mod check;
 mod database;
 mod identity;
 mod listen;
@@ -62,7 +64,7 @@ pub enum StartError {
     SignIn(#[from] reqwest::Error),
     #[error("Nango's client: {0}")]
     Nango(#[from] NangoError),
-    #[error("{address}: {source}")]
+    #[error("can't listen on {address} (LISTEN_ADDR): {source}")]
     Listen {
         address: SocketAddr,
         source: std::io::Error,
@@ -75,12 +77,18 @@ pub enum StartError {
     Output(std::io::Error),
     #[error(transparent)]
     Personal(#[from] PersonalError),
+    #[error(transparent)]
+    Backup(#[from] backup::BackupError),
 }
 
 impl StartError {
     /// The settings or the manifests are wrong: starting again will not help.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Manifests(_))
+        match self {
+            Self::Manifests(_) | Self::Db(DbError::Url { .. }) => true,
+            Self::Backup(error) => error.is_configuration(),
+            _ => false,
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod documented;
+mod effective;
 mod manifests;
 mod modes;
 mod settings;

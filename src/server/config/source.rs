@@ -12,7 +12,12 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{DEFAULT_FILE, named, sections::SETTINGS};
+use super::{
+    DEFAULT_FILE,
+    effective::{Effective, Origin, Settings},
+    named,
+    sections::SETTINGS,
+};
 
 /// One setting: its place in the file and the variable above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +28,16 @@ pub struct Setting<'a> {
     pub kind: Kind,
     /// As it would be written in the environment.
     pub default: Option<&'static str>,
+    pub secrecy: Secrecy,
+}
+
+/// Who may see a setting's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    Open,
+    /// All but the password in it.
+    Password,
+    Secret,
 }
 
 impl Setting<'_> {
@@ -33,6 +48,18 @@ impl Setting<'_> {
 
     pub(super) const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
+        self
+    }
+
+    /// A key or the like, never to be shown.
+    pub(super) const fn secret(mut self) -> Self {
+        self.secrecy = Secrecy::Secret;
+        self
+    }
+
+    /// An address with a password in it.
+    pub(super) const fn with_password(mut self) -> Self {
+        self.secrecy = Secrecy::Password;
         self
     }
 
@@ -130,6 +157,10 @@ pub(super) struct Source<'a> {
     named: Vec<(&'static str, String, usize)>,
     env: &'a dyn Fn(&str) -> Option<String>,
     errors: Vec<ConfigError>,
+    /// Whether there is a file.
+    found: bool,
+    /// What was asked for, and what it is.
+    used: Vec<Effective>,
 }
 
 impl<'a> Source<'a> {
@@ -140,6 +171,8 @@ impl<'a> Source<'a> {
             named: Vec::new(),
             env,
             errors: Vec::new(),
+            found: true,
+            used: Vec::new(),
         }
     }
 
@@ -153,7 +186,9 @@ impl<'a> Source<'a> {
         let mut source = Self::new(named.unwrap_or(Path::new(DEFAULT_FILE)), env);
         match std::fs::read_to_string(&source.path) {
             Ok(text) => source.read(&text),
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                source.found = false;
+            }
             Err(error) => source.refuse_file(None, "", format!("can't be read: {error}")),
         }
         source
@@ -291,17 +326,33 @@ impl<'a> Source<'a> {
         setting: &Setting<'_>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = match (self.variable(setting.env), self.written.get(&setting.at())) {
-            (Some(value), _) => value,
-            (None, Some(written)) => written.text.clone()?,
-            (None, None) => setting.default?.to_owned(),
+        let (text, origin) = match (self.variable(setting.env), self.written.get(&setting.at())) {
+            (Some(value), _) => (value, Origin::Environment(setting.env.to_owned())),
+            (None, Some(Written { line, text })) => (text.clone()?, Origin::File { line: *line }),
+            (None, None) => match setting.default {
+                Some(default) => (default.to_owned(), Origin::Default),
+                None => {
+                    self.used(setting, None, Origin::Unset);
+                    return None;
+                }
+            },
         };
+        self.used(setting, Some(&text), origin);
         match parse(&text) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.refuse(setting, reason);
                 None
             }
+        }
+    }
+
+    /// Notes what a setting is; what was noted before of the same one counts no more.
+    pub(super) fn used(&mut self, setting: &Setting<'_>, text: Option<&str>, origin: Origin) {
+        let used = Effective::new(setting, text, origin);
+        match self.used.iter_mut().find(|before| before.env == used.env) {
+            Some(before) => *before = used,
+            None => self.used.push(used),
         }
     }
 
@@ -337,11 +388,15 @@ impl<'a> Source<'a> {
         });
     }
 
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigErrors> {
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<(T, Settings), ConfigErrors> {
         if let Some(value) = value
             && self.errors.is_empty()
         {
-            return Ok(value);
+            let settings = Settings {
+                file: self.found.then_some(self.path),
+                all: self.used,
+            };
+            return Ok((value, settings));
         }
         // In the order in which a person goes through the file; the environment after it.
         self.errors.sort_by_key(|error| match &error.place {
