@@ -107,7 +107,9 @@ pub fn shown(text: &str) -> (String, bool) {
 /// A PostgreSQL address as its own programs read it, without its password.
 pub fn for_libpq(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok()?;
-    url.set_password(None).ok()?;
+    if url.password().is_some() {
+        url.set_password(None).ok()?;
+    }
     let pairs: Vec<(String, String)> = url
         .query_pairs()
         .filter_map(|(key, value)| {

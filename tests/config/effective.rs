@@ -24,7 +24,7 @@ fn explained(name: &str, file: &str, env: Env) -> (Config, Settings) {
 const FILE: &str = "[server]\ntrusted_proxies = \"10.0.0.0/8\"\n\
     [nango]\ntimeout_seconds = 0x14\nsecret_key = \"hunter2\"\n\
     [oidc]\nproviders = \"google, corp\"\n\
-    [oidc.google]\nissuer = \"https://accounts.google.com\"\nclient_id = \"a \\\" b\"\n\
+    [oidc.google]\nissuer = \"https://accounts.google.com\"\nclient_id = \"a\\\"b\"\n\
     client_secret = \"hunter2\"\n";
 const ENV: Env = &[
     ("PORT", "8080"),
@@ -35,7 +35,7 @@ const ENV: Env = &[
     ("NANGO_CALLS_PER_MINUTE", "0060"),
     ("NANGO_WEBHOOK_SIGNING_KEY", "hunter2"),
     ("SANDBOX_SECRET_KEY", "hunter2"),
-    ("OIDC_GOOGLE_CLIENT_ID", "from\\the \"environment\""),
+    ("OIDC_GOOGLE_CLIENT_ID", "from\\the\"environment\""),
     ("OIDC_CORP_ISSUER", "http://127.0.0.1:9000/realms/corp/"),
     ("OIDC_CORP_CLIENT_ID", "patchbay"),
     ("TOKEN_ISSUER", "https://issuer.example"),

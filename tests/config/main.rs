@@ -14,6 +14,7 @@ mod modes;
 mod settings;
 mod shipped;
 mod sign_in;
+mod together;
 mod values;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! May import `address` only. The environment comes in as a function, so tests never set it.
 
 mod effective;
+mod error;
 mod named;
 mod parse;
 mod sections;
@@ -20,9 +21,10 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use effective::{Effective, Origin, Settings};
+pub use error::{ConfigError, ConfigErrors, Place};
 pub use sections::SETTINGS;
 pub use sign_in::{OIDC_PROVIDER, OidcProvider, Token, TokenKeys};
-pub use source::{ConfigError, ConfigErrors, Kind, Place, Secrecy, Setting};
+pub use source::{Kind, Secrecy, Setting};
 
 /// The file that is read where none is named, if it is there.
 pub const DEFAULT_FILE: &str = "Leptos.toml";
