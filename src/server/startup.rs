@@ -56,9 +56,9 @@ pub mod serve;
 pub enum StartError {
     #[error(transparent)]
     Manifests(#[from] ManifestErrors),
-    #[error("the database: {0}")]
+    #[error("the database (DATABASE_URL): {0}")]
     Db(#[from] DbError),
-    #[error("the sandbox: {0}")]
+    #[error(transparent)]
     Sandbox(#[from] sandbox::SandboxError),
     #[error("the client for sign-ins: {0}")]
     SignIn(#[from] reqwest::Error),
@@ -86,6 +86,7 @@ impl StartError {
     pub const fn is_configuration(&self) -> bool {
         match self {
             Self::Manifests(_) | Self::Db(DbError::Url { .. }) => true,
+            Self::Sandbox(error) => matches!(error, sandbox::SandboxError::SecretKey),
             Self::Backup(error) => error.is_configuration(),
             _ => false,
         }

@@ -10,6 +10,7 @@ use std::{
 
 use secrecy::ExposeSecret;
 use url::Url;
+use uuid::Uuid;
 
 use super::{
     Auth, Catalogue, Config, Database, Limits, Log, Nango, NangoMode, PORT_VARIABLE, Rate, Sandbox,
@@ -343,12 +344,19 @@ pub(super) fn log(source: &mut Source<'_>) -> Option<Log> {
     })
 }
 
-/// What is wrong only beside the other settings.
+/// What is wrong only beside the other settings: without the sandbox, nothing of it matters.
 pub(super) fn together(source: &mut Source<'_>, config: &Config) {
+    if !matches!(config.nango_mode(), NangoMode::Sandbox) {
+        return;
+    }
     let (server, sandbox) = (config.server.listen_addr, config.sandbox.listen_addr);
-    if matches!(config.nango_mode(), NangoMode::Sandbox) && server == sandbox && server.port() != 0
-    {
+    if server == sandbox && server.port() != 0 {
         let reason = "is where the server itself listens; without NANGO_SECRET_KEY the sandbox needs an address of its own";
         source.refuse(&SANDBOX_ADDR, reason.to_owned());
+    }
+    let key = Uuid::parse_str(config.sandbox.secret_key.expose_secret());
+    if !key.is_ok_and(|key| key.get_version_num() == 4) {
+        let reason = "is no UUID of version 4, as Nango's keys are";
+        source.refuse(&SANDBOX_KEY, reason.to_owned());
     }
 }
