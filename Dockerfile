@@ -5,7 +5,8 @@
 #   docker build -t patchbay .
 #   docker run --rm -p 127.0.0.1:3000:3000 --env-file .env -v patchbay:/var/lib/patchbay patchbay
 #
-# docs/DEPLOYING.md says what to put into .env. The port is for a proxy on the same machine: whoever can
+# `--build-arg COMMIT=$(git rev-parse --short=12 HEAD)` lets `patchbay --version` name the commit. docs/
+# DEPLOYING.md says what to put into .env. The port is for a proxy on the same machine: whoever can
 # reach it without one writes their own address.
 
 FROM rust:1.95-slim-bookworm AS build
@@ -25,30 +26,29 @@ COPY scripts/tools.sh scripts/
 COPY end2end/package.json end2end/package-lock.json end2end/
 RUN --mount=type=cache,target=/usr/local/cargo/registry make tools
 COPY . .
+# There is no git in here that could tell.
+ARG COMMIT=
 # The target folder is kept between builds and is no part of a layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-  rm -f target/release/patchbay && make build \
+  rm -f target/release/patchbay && make build COMMIT="$COMMIT" \
   && mkdir -p /out/var/lib/patchbay \
   && cp target/release/patchbay /out/patchbay \
   && strip /out/patchbay
 
 # Debian 12's C library, and next to nothing else. User 65532 has no name to log in with.
 FROM gcr.io/distroless/cc-debian12:nonroot
-# The health check's tools. Both are the whole of busybox, under the names that are needed.
-COPY --from=busybox:1.36-musl /bin/sh /bin/wget /bin/
 COPY --from=build /out/patchbay /usr/local/bin/patchbay
 # SQLite's folder, where that is used: a volume gets the owner of what it covers.
 COPY --from=build --chown=65532:65532 /out/var/lib/patchbay /var/lib/patchbay
 WORKDIR /var/lib/patchbay
 VOLUME /var/lib/patchbay
 USER 65532:65532
-# The port alone means all addresses. Change this one, not LISTEN_ADDR: the health check reads it.
+# The port alone means all addresses.
 ENV PORT=3000 LOG_FORMAT=json
 EXPOSE 3000
-# In a shell, because of $PORT.
-# hadolint ignore=DL3025
+# There is no shell in here: the program asks itself, where PORT or LISTEN_ADDR says that it listens.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
-  CMD wget -q -O /dev/null "http://127.0.0.1:$PORT/health/ready" || exit 1
+  CMD ["/usr/local/bin/patchbay", "health"]
 ENTRYPOINT ["/usr/local/bin/patchbay"]
 CMD ["serve"]

@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/end2end/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 # build each other's work again.
 CHECK := CARGO_TARGET_DIR=target/check
 BINARY := target/release/patchbay
+# What `patchbay --version` says beside the version; empty where there is no git.
+COMMIT ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
 # What the release build is made of.
 SOURCES := $(shell find src style public manifests migrations Cargo.toml Cargo.lock build.rs rust-toolchain.toml -type f 2>/dev/null)
 
@@ -31,7 +33,7 @@ build: $(BINARY) ## Build the release: one binary with the site inside
 
 $(BINARY): $(SOURCES)
 	@scripts/tools.sh build
-	CARGO_TARGET_DIR=target cargo leptos build --release --precompress
+	PATCHBAY_COMMIT="$(COMMIT)" CARGO_TARGET_DIR=target cargo leptos build --release --precompress
 	@touch $(BINARY)
 
 .PHONY: tools

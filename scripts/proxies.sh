@@ -86,6 +86,7 @@ CONF
     -e "s#/etc/letsencrypt/live/$HOST/fullchain.pem#$folder/cert.pem#" \
     -e "s#/etc/letsencrypt/live/$HOST/privkey.pem#$folder/key.pem#" \
     -e "s#/var/log/nginx/access.log#$folder/access.log#" \
+    -e "s#/var/log/nginx/error.log#$folder/error.log#" \
     -e "s#https://$HOST#$base#" deploy/nginx/patchbay.conf >"$folder/patchbay.conf"
   nginx -t -q -c "$folder/nginx.conf" -p "$folder" -e stderr
   in_background nginx nginx -c "$folder/nginx.conf" -p "$folder" -e stderr
@@ -232,13 +233,26 @@ restart() {
   ok "$1: a request during a restart gets $wanted; sessions outlive it"
 }
 
+# What is written of a request that could not be passed on: that it came, and none of its secrets.
+# logs NAME FILE
+logs() {
+  local secret=secret$RANDOM$RANDOM path=/api/v1/connectors/callback
+  stop "$server"
+  expect "a request while nothing is behind" 502 \
+    "$(status -e "$base/?code=$secret" "$base$path?code=$secret&state=$secret")"
+  start_server
+  grep -qF "$path" "$folder/$2" || die "$1 does not log that it came"
+  if grep -F "$secret" "$folder"/*.log >&2; then die "$1 logs what stands in a query"; fi
+  ok "$1: what could not be passed on is logged, without its query"
+}
+
 say "$("$binary" --version)"
 sandbox "$sandbox_port" "$key"
 start_server
 env -i PATH="$PATH" "${settings[@]}" "$binary" user create --email ada@example.com --name Ada \
   --password-stdin <<<"$password" >/dev/null || die "no account can be made"
 
-# through NAME DURING-A-RESTART GREEDY OTHER
+# through NAME DURING-A-RESTART GREEDY OTHER LOG
 through() {
   local proxy
   say "$1: $("$1" "$([ "$1" = nginx ] && echo -v || echo version)" 2>&1 | head -n 1)"
@@ -251,11 +265,12 @@ through() {
   webhooks "$1"
   limits "$1" "$3" "$4"
   restart "$1" "$2"
+  logs "$1" "$5"
   stop "$proxy"
 }
 
-[ "${ONLY:-nginx}" != nginx ] || through nginx 502 127.0.0.2 127.0.0.3
-[ "${ONLY:-caddy}" != caddy ] || through caddy 200 127.0.0.4 127.0.0.5
+[ "${ONLY:-nginx}" != nginx ] || through nginx 502 127.0.0.2 127.0.0.3 access.log
+[ "${ONLY:-caddy}" != caddy ] || through caddy 200 127.0.0.4 127.0.0.5 caddy.log
 if grep -qE 'panicked|ERROR' "$folder/server.log"; then
   grep -E -A3 'panicked|ERROR' "$folder/server.log" | head -40 >&2
   die "the server's log tells of an error"

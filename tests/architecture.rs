@@ -31,7 +31,13 @@ const EDGES: &[(&str, &[&str])] = &[
             "app",
         ],
     ),
-    ("src/server/db", &["domain", "server::clock", "server::db"]),
+    // What an address of a database may be; the settings and the database go by the same.
+    ("src/server/address", &[]),
+    ("src/server/config", &["server::address", "server::config"]),
+    (
+        "src/server/db",
+        &["domain", "server::address", "server::clock", "server::db"],
+    ),
     ("src/server/nango", &["domain", "server::nango"]),
     ("src/server/live", &["domain", "server::live"]),
     (

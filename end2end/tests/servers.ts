@@ -2,16 +2,26 @@
 // own on free ports, with everything they write in a directory that goes away again.
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { constants, copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const end2end = resolve(import.meta.dirname, "..");
-export const binary = resolve(
-  end2end,
-  process.env.PATCHBAY_BINARY ?? "../target/release/patchbay",
-);
+const built = resolve(end2end, process.env.PATCHBAY_BINARY ?? "../target/release/patchbay");
+
+let alone: string | undefined;
+/** The binary, copied into a folder with nothing else in it, and run from folders that are empty: what
+ * is not inside it is missing. */
+export function binary() {
+  if (!alone) {
+    const folder = mkdtempSync(join(tmpdir(), "patchbay-alone-"));
+    alone = join(folder, "patchbay");
+    copyFileSync(built, alone, constants.COPYFILE_FICLONE);
+    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  }
+  return alone;
+}
 export const fixtures = resolve(end2end, "../tests/fixtures/manifests");
 
 /** How Chromium is started: the machine's own one, quiet about everything but the page. */
@@ -48,7 +58,7 @@ export class Running {
   async start(answers: string) {
     // Only what is given: a NANGO_SECRET_KEY of the shell must not leak into a test.
     const env = { PATH: process.env.PATH ?? "", HOME: this.dir, ...this.env };
-    const child = spawn(binary, this.args, { cwd: this.dir, env });
+    const child = spawn(binary(), this.args, { cwd: this.dir, env });
     this.child = child;
     let failed: Error | undefined;
     child.on("error", (error) => (failed = error));

@@ -8,11 +8,15 @@ use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::OnceLock,
 };
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 mod audit;
+mod backup;
+mod config;
+mod health;
 mod personal;
 mod sandbox;
 mod user;
@@ -24,14 +28,30 @@ use super::{
     telemetry,
 };
 
-/// The settings or the manifests are wrong: restarting will not help.
+/// The arguments, the settings or the manifests are wrong: the same again will not help.
 const WRONG_CONFIGURATION: u8 = 2;
 /// Anything else, such as a port in use or a database that does not answer.
 const FAILED: u8 = 1;
 
+const EXIT_CODES: &str = "\
+Exit status: 0 done; 1 it failed, and may work another time; 2 the arguments, the settings or the
+manifests are wrong. Settings come from the environment, then from Leptos.toml.";
+
+/// The version, and the commit where whoever built it said so (`make build` does).
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let version = env!("CARGO_PKG_VERSION");
+        match option_env!("PATCHBAY_COMMIT") {
+            Some(commit) if !commit.is_empty() => format!("{version} ({commit})"),
+            _ => version.to_owned(),
+        }
+    })
+}
+
 /// A catalogue of connectors: people connect their accounts through Nango.
 #[derive(Debug, Parser)]
-#[command(name = "patchbay", version)]
+#[command(name = "patchbay", version = version(), after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,6 +67,15 @@ enum Command {
     Migrate(Settings),
     /// Look at everything a working server needs, and say what to do about it.
     Doctor(DoctorArgs),
+    /// Ask the running server how it is: 0 where it is ready, 1 where it is not, within 3 seconds.
+    Health(health::HealthArgs),
+    /// Check the settings, or print them.
+    Config {
+        #[command(subcommand)]
+        command: config::ConfigCommand,
+    },
+    /// Copy the SQLite database into a file, beside the running server.
+    Backup(backup::BackupArgs),
     /// Who may sign in: make, list, disable and change people.
     User {
         #[command(subcommand)]
@@ -102,6 +131,9 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Migrate(settings)) => with_config(settings, |_| {}, startup::migrate),
         Some(Command::Doctor(args)) => doctor(&args),
+        Some(Command::Health(args)) => health::run(args),
+        Some(Command::Config { command }) => config::run(command),
+        Some(Command::Backup(args)) => backup::run(args),
         Some(Command::User { command }) => user::run(command),
         Some(Command::Audit { command }) => audit::run(command),
         Some(Command::Openapi) => print(&super::http::openapi_json()),

@@ -1,6 +1,7 @@
 //! The server. `http` and the server functions call `services`; `services` call `db`, `identity`,
 //! `live` and `nango`; those four never see each other. `startup` puts them together.
 
+pub mod address;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -41,6 +41,8 @@ use super::{
 use crate::domain::problem::Problem;
 
 pub mod audit;
+pub mod backup;
+pub mod check;
 mod database;
 mod identity;
 mod listen;
@@ -54,15 +56,15 @@ pub mod serve;
 pub enum StartError {
     #[error(transparent)]
     Manifests(#[from] ManifestErrors),
-    #[error("the database: {0}")]
+    #[error("the database (DATABASE_URL): {0}")]
     Db(#[from] DbError),
-    #[error("the sandbox: {0}")]
+    #[error(transparent)]
     Sandbox(#[from] sandbox::SandboxError),
     #[error("the client for sign-ins: {0}")]
     SignIn(#[from] reqwest::Error),
     #[error("Nango's client: {0}")]
     Nango(#[from] NangoError),
-    #[error("{address}: {source}")]
+    #[error("can't listen on {address} (LISTEN_ADDR): {source}")]
     Listen {
         address: SocketAddr,
         source: std::io::Error,
@@ -75,12 +77,19 @@ pub enum StartError {
     Output(std::io::Error),
     #[error(transparent)]
     Personal(#[from] PersonalError),
+    #[error(transparent)]
+    Backup(#[from] backup::BackupError),
 }
 
 impl StartError {
     /// The settings or the manifests are wrong: starting again will not help.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Manifests(_))
+        match self {
+            Self::Manifests(_) | Self::Db(DbError::Url { .. }) => true,
+            Self::Sandbox(error) => matches!(error, sandbox::SandboxError::SecretKey),
+            Self::Backup(error) => error.is_configuration(),
+            _ => false,
+        }
     }
 }
 

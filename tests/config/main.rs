@@ -8,11 +8,13 @@
 
 mod catalogue;
 mod documented;
+mod effective;
 mod manifests;
 mod modes;
 mod settings;
 mod shipped;
 mod sign_in;
+mod together;
 mod values;
 
 use std::path::PathBuf;

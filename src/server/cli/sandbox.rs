@@ -63,6 +63,8 @@ mod tests {
         *,
     };
 
+    const KEY: &str = "2c1f5d0e-6f4e-4a55-9a0c-8d2b7e9f1a34";
+
     #[test]
     fn the_sandbox_arguments_win_over_the_settings() {
         let cli = Cli::try_parse_from([
@@ -87,7 +89,7 @@ mod tests {
         let empty = std::env::temp_dir().join("patchbay-cli-empty.toml");
         std::fs::write(&empty, "").unwrap();
         let env = |name: &str| match name {
-            "SANDBOX_SECRET_KEY" => Some("k1".to_owned()),
+            "SANDBOX_SECRET_KEY" => Some(KEY.to_owned()),
             "NANGO_WEBHOOK_SIGNING_KEY" => Some("k2".to_owned()),
             _ => None,
         };
@@ -95,7 +97,7 @@ mod tests {
         args.apply(&mut config);
         assert_eq!(config.sandbox.listen_addr.to_string(), "127.0.0.1:4000");
         assert_eq!(config.sandbox.state_file, PathBuf::from("/tmp/s.json"));
-        assert_eq!(config.sandbox.secret_key.expose_secret(), "k1");
+        assert_eq!(config.sandbox.secret_key.expose_secret(), KEY);
         assert!(config.sandbox.unlimited);
         let webhook = config.sandbox.webhook.unwrap();
         assert_eq!(webhook.url.as_str(), "http://127.0.0.1:3000/hook");

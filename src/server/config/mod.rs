@@ -1,7 +1,9 @@
 //! The server's settings: `Leptos.toml`, the environment above it, and the defaults below both.
 //!
-//! May import nothing of ours. The environment comes in as a function, so tests never set it.
+//! May import `address` only. The environment comes in as a function, so tests never set it.
 
+mod effective;
+mod error;
 mod named;
 mod parse;
 mod sections;
@@ -18,9 +20,11 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+pub use effective::{Effective, Origin, Settings};
+pub use error::{ConfigError, ConfigErrors, Place};
 pub use sections::SETTINGS;
 pub use sign_in::{OIDC_PROVIDER, OidcProvider, Token, TokenKeys};
-pub use source::{ConfigError, ConfigErrors, Kind, Place, Setting};
+pub use source::{Kind, Secrecy, Setting};
 
 /// The file that is read where none is named, if it is there.
 pub const DEFAULT_FILE: &str = "Leptos.toml";
@@ -200,6 +204,14 @@ impl Config {
         file: Option<&Path>,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigErrors> {
+        Self::explained(file, env).map(|(config, _)| config)
+    }
+
+    /// The same, with what each setting is and where it comes from.
+    pub fn explained(
+        file: Option<&Path>,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Settings), ConfigErrors> {
         let named = file.map(Path::to_path_buf).or_else(|| {
             env(FILE_VARIABLE)
                 .filter(|path| !path.trim().is_empty())
@@ -210,10 +222,10 @@ impl Config {
 
     /// The same from a file's text.
     pub fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        Self::of(source::Source::of_text(text, env))
+        Self::of(source::Source::of_text(text, env)).map(|(config, _)| config)
     }
 
-    fn of(mut source: source::Source<'_>) -> Result<Self, ConfigErrors> {
+    fn of(mut source: source::Source<'_>) -> Result<(Self, Settings), ConfigErrors> {
         let server = sections::server(&mut source);
         let database = sections::database(&mut source);
         let nango = sections::nango(&mut source);
@@ -240,7 +252,11 @@ impl Config {
                 log: log?,
             })
         };
-        source.finish(config())
+        let config = config();
+        if let Some(config) = &config {
+            sections::together(&mut source, config);
+        }
+        source.finish(config)
     }
 
     /// Only this machine can reach the server, and people address it as this machine.

@@ -1,7 +1,10 @@
 //! Sections that are there once for each name, as in `[oidc.google]`, and the variables above them,
 //! as in `OIDC_GOOGLE_ISSUER`.
 
-use super::source::{Setting, Source};
+use super::{
+    effective::Origin,
+    source::{Setting, Source},
+};
 
 /// Stands for the name in a [`Setting`] of a named section.
 const NAME: &str = "NAME";
@@ -75,6 +78,13 @@ impl Named {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         source.get(&self.setting(), parse)
+    }
+
+    /// Notes a value that was made of others, where nobody wrote one.
+    pub(super) fn derived(&self, source: &mut Source<'_>, text: &str) {
+        if !source.has(&self.setting()) {
+            source.used(&self.setting(), Some(text), Origin::Derived);
+        }
     }
 
     /// The value of a setting without a default; where it is missing, `at` is refused with how to

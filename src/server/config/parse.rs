@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::LogFormat;
+use crate::server::address;
 
 /// The value as a message may show it. What contains an `@` may be an address with a password in
 /// it, put into the wrong setting.
@@ -24,7 +25,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("“{shown}{more}”")
 }
 
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!(
             "{} is not an IP address with a port, such as 127.0.0.1:3000",
@@ -104,33 +105,13 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 /// A database's address; the password in it is why no message repeats it.
 pub(super) fn database(text: &str) -> Result<SecretString, String> {
-    if is_postgres(text) {
-        return postgres(text);
-    }
-    if let Some((scheme, _)) = text.split_once("://")
-        && scheme != "sqlite"
-    {
-        return Err(
-            "is neither a file’s path nor an address that begins with postgres:// or sqlite:"
-                .to_owned(),
-        );
-    }
+    address::check(text)?;
     Ok(SecretString::from(text))
 }
 
 pub(super) fn postgres(text: &str) -> Result<SecretString, String> {
-    if is_postgres(text) && Url::parse(text).is_ok() {
-        return Ok(SecretString::from(text));
-    }
-    Err(
-        "is not a PostgreSQL address such as postgres://user:password@host:5432/patchbay; in the \
-         password, characters such as / ? # @ must be percent-encoded"
-            .to_owned(),
-    )
-}
-
-pub(super) fn is_postgres(text: &str) -> bool {
-    text.starts_with("postgres://") || text.starts_with("postgresql://")
+    address::postgres(text)?;
+    Ok(SecretString::from(text))
 }
 
 /// A key that goes into a header; never repeated in a message.

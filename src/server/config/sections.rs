@@ -10,16 +10,20 @@ use std::{
 
 use secrecy::ExposeSecret;
 use url::Url;
+use uuid::Uuid;
 
 use super::{
-    Auth, Catalogue, Database, Limits, Log, Nango, PORT_VARIABLE, Rate, Sandbox, Server, Session,
+    Auth, Catalogue, Config, Database, Limits, Log, Nango, NangoMode, PORT_VARIABLE, Rate, Sandbox,
+    Server, Session,
+    effective::Origin,
     parse,
     sign_in::{
         OIDC_PROVIDERS, TOKEN_ALGORITHMS, TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_JWKS_URL,
         TOKEN_NAME_CLAIM, TOKEN_ORIGINS, TOKEN_SECRET,
     },
-    source::{Kind, Setting, Source},
+    source::{Kind, Secrecy, Setting, Source},
 };
+use crate::server::address;
 
 pub(super) const fn text(
     section: &'static str,
@@ -32,6 +36,7 @@ pub(super) const fn text(
         env,
         kind: Kind::Text,
         default: None,
+        secrecy: Secrecy::Open,
     }
 }
 
@@ -40,17 +45,19 @@ const LISTEN_ADDR: Setting<'static> =
 /// Its default is made of the address.
 const PUBLIC_URL: Setting<'static> = text("server", "public_url", "PUBLIC_URL");
 const TRUSTED_PROXIES: Setting<'static> = text("server", "trusted_proxies", "TRUSTED_PROXIES");
-const DATABASE_URL: Setting<'static> =
-    text("database", "url", "DATABASE_URL").or("data/patchbay.db");
-const DIRECT_URL: Setting<'static> = text("database", "direct_url", "DATABASE_DIRECT_URL");
+const DATABASE_URL: Setting<'static> = text("database", "url", "DATABASE_URL")
+    .or("data/patchbay.db")
+    .with_password();
+const DIRECT_URL: Setting<'static> =
+    text("database", "direct_url", "DATABASE_DIRECT_URL").with_password();
 const NANGO_ENABLED: Setting<'static> = text("nango", "enabled", "NANGO_ENABLED")
     .holds(Kind::Flag)
     .or("true");
 const NANGO_BASE_URL: Setting<'static> =
     text("nango", "base_url", "NANGO_BASE_URL").or("https://api.nango.dev");
-const NANGO_SECRET_KEY: Setting<'static> = text("nango", "secret_key", "NANGO_SECRET_KEY");
+const NANGO_SECRET_KEY: Setting<'static> = text("nango", "secret_key", "NANGO_SECRET_KEY").secret();
 const NANGO_SIGNING_KEY: Setting<'static> =
-    text("nango", "webhook_signing_key", "NANGO_WEBHOOK_SIGNING_KEY");
+    text("nango", "webhook_signing_key", "NANGO_WEBHOOK_SIGNING_KEY").secret();
 const NANGO_OVERRIDE: Setting<'static> =
     text("nango", "webhook_override", "NANGO_WEBHOOK_OVERRIDE")
         .holds(Kind::Flag)
@@ -72,8 +79,9 @@ const SANDBOX_ADDR: Setting<'static> =
     text("sandbox", "listen_addr", "SANDBOX_LISTEN_ADDR").or("127.0.0.1:3003");
 const SANDBOX_STATE: Setting<'static> =
     text("sandbox", "state_file", "SANDBOX_STATE_FILE").or("data/sandbox.json");
-const SANDBOX_KEY: Setting<'static> =
-    text("sandbox", "secret_key", "SANDBOX_SECRET_KEY").or("6f0f1f5e-5a4d-4b0c-9e57-2a1d3c4b5a69");
+const SANDBOX_KEY: Setting<'static> = text("sandbox", "secret_key", "SANDBOX_SECRET_KEY")
+    .or("6f0f1f5e-5a4d-4b0c-9e57-2a1d3c4b5a69")
+    .secret();
 const MANIFESTS_DIR: Setting<'static> = text("catalogue", "manifests_dir", "MANIFESTS_DIR");
 const SESSION_IDLE: Setting<'static> = text("session", "idle_days", "SESSION_IDLE_DAYS")
     .holds(Kind::Number)
@@ -167,9 +175,20 @@ pub(super) fn server(source: &mut Source<'_>) -> Option<Server> {
     let public_url = source.get(&PUBLIC_URL, parse::origin);
     let trusted_proxies = source.get(&TRUSTED_PROXIES, parse::networks);
     let listen_addr = listen_addr?;
+    let public_url = match public_url {
+        Some(url) => url,
+        None => {
+            let own = own_origin(listen_addr)?;
+            if !source.has(&PUBLIC_URL) {
+                let shown = own.origin().ascii_serialization();
+                source.used(&PUBLIC_URL, Some(&shown), Origin::Derived);
+            }
+            own
+        }
+    };
     Some(Server {
         listen_addr,
-        public_url: public_url.or_else(|| own_origin(listen_addr))?,
+        public_url,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     })
 }
@@ -180,14 +199,19 @@ fn listen_addr(source: &mut Source<'_>) -> Option<SocketAddr> {
         && let Some(port) = source.variable(PORT_VARIABLE)
     {
         return match parse::port(&port) {
-            Ok(port) => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+            Ok(port) => {
+                let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+                let origin = Origin::Environment(PORT_VARIABLE.to_owned());
+                source.used(&LISTEN_ADDR, Some(&address.to_string()), origin);
+                Some(address)
+            }
             Err(reason) => {
                 source.refuse_variable(PORT_VARIABLE, reason);
                 None
             }
         };
     }
-    source.get(&LISTEN_ADDR, parse::address)
+    source.get(&LISTEN_ADDR, parse::socket)
 }
 
 fn own_origin(addr: SocketAddr) -> Option<Url> {
@@ -199,7 +223,7 @@ pub(super) fn database(source: &mut Source<'_>) -> Option<Database> {
     let direct_url = source.get(&DIRECT_URL, parse::postgres);
     let url = url?;
     // Without this, a forgotten DATABASE_URL would quietly keep people's connections in a file.
-    if direct_url.is_some() && !parse::is_postgres(url.expose_secret()) {
+    if direct_url.is_some() && !address::is_postgres(url.expose_secret()) {
         let reason = "goes with a PostgreSQL database only: set DATABASE_URL too".to_owned();
         source.refuse(&DIRECT_URL, reason);
     }
@@ -235,7 +259,7 @@ pub(super) fn nango(source: &mut Source<'_>) -> Option<Nango> {
 }
 
 pub(super) fn sandbox(source: &mut Source<'_>) -> Option<Sandbox> {
-    let listen_addr = source.get(&SANDBOX_ADDR, parse::address);
+    let listen_addr = source.get(&SANDBOX_ADDR, parse::socket);
     let state_file = source.get(&SANDBOX_STATE, parse::path);
     let secret_key = source.get(&SANDBOX_KEY, parse::secret);
     Some(Sandbox {
@@ -318,4 +342,21 @@ pub(super) fn log(source: &mut Source<'_>) -> Option<Log> {
         filter: filter?,
         format: format?,
     })
+}
+
+/// What is wrong only beside the other settings: without the sandbox, nothing of it matters.
+pub(super) fn together(source: &mut Source<'_>, config: &Config) {
+    if !matches!(config.nango_mode(), NangoMode::Sandbox) {
+        return;
+    }
+    let (server, sandbox) = (config.server.listen_addr, config.sandbox.listen_addr);
+    if server == sandbox && server.port() != 0 {
+        let reason = "is where the server itself listens; without NANGO_SECRET_KEY the sandbox needs an address of its own";
+        source.refuse(&SANDBOX_ADDR, reason.to_owned());
+    }
+    let key = Uuid::parse_str(config.sandbox.secret_key.expose_secret());
+    if !key.is_ok_and(|key| key.get_version_num() == 4) {
+        let reason = "is no UUID of version 4, as Nango's keys are";
+        source.refuse(&SANDBOX_KEY, reason.to_owned());
+    }
 }

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
+    effective::Origin,
     named::{self, Named},
     parse,
     sections::text,
@@ -52,7 +53,7 @@ pub(super) const OIDC_PROVIDERS: Setting<'static> = text("oidc", "providers", "O
 const ISSUER: Setting<'static> = text("oidc.NAME", "issuer", "OIDC_NAME_ISSUER");
 const CLIENT_ID: Setting<'static> = text("oidc.NAME", "client_id", "OIDC_NAME_CLIENT_ID");
 const CLIENT_SECRET: Setting<'static> =
-    text("oidc.NAME", "client_secret", "OIDC_NAME_CLIENT_SECRET");
+    text("oidc.NAME", "client_secret", "OIDC_NAME_CLIENT_SECRET").secret();
 const SHOWN_NAME: Setting<'static> = text("oidc.NAME", "name", "OIDC_NAME_NAME");
 const SCOPES: Setting<'static> =
     text("oidc.NAME", "scopes", "OIDC_NAME_SCOPES").or("openid profile email");
@@ -70,7 +71,7 @@ pub(super) static PROVIDER: named::Section = named::Section {
 pub(super) const TOKEN_ISSUER: Setting<'static> = text("token", "issuer", "TOKEN_ISSUER");
 pub(super) const TOKEN_AUDIENCE: Setting<'static> = text("token", "audience", "TOKEN_AUDIENCE");
 pub(super) const TOKEN_JWKS_URL: Setting<'static> = text("token", "jwks_url", "TOKEN_JWKS_URL");
-pub(super) const TOKEN_SECRET: Setting<'static> = text("token", "secret", "TOKEN_SECRET");
+pub(super) const TOKEN_SECRET: Setting<'static> = text("token", "secret", "TOKEN_SECRET").secret();
 /// Its default is made of the kind of keys.
 pub(super) const TOKEN_ALGORITHMS: Setting<'static> =
     text("token", "algorithms", "TOKEN_ALGORITHMS");
@@ -95,11 +96,15 @@ fn provider(source: &mut Source<'_>, id: &str) -> Option<OidcProvider> {
     });
     let client_id = of(&CLIENT_ID).required(source, &OIDC_PROVIDERS, word);
     let client_secret = of(&CLIENT_SECRET).get(source, parse::secret);
-    let name = of(&SHOWN_NAME).get(source, shown_name);
+    let name = of(&SHOWN_NAME).get(source, shown_name).or_else(|| {
+        let name = capitalised(id);
+        of(&SHOWN_NAME).derived(source, &name);
+        Some(name)
+    });
     let scopes = of(&SCOPES).get(source, scopes);
     Some(OidcProvider {
         id: id.to_owned(),
-        name: name.unwrap_or_else(|| capitalised(id)),
+        name: name?,
         issuer: issuer?,
         client_id: client_id?,
         client_secret,
@@ -152,10 +157,13 @@ pub(super) fn token(source: &mut Source<'_>) -> Option<Option<Token>> {
     let algorithms = if source.has(&TOKEN_ALGORITHMS) {
         algorithms?
     } else {
-        match keys {
+        let usual = match keys {
             TokenKeys::Jwks(_) => vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
             TokenKeys::Secret(_) => vec![Algorithm::HS256],
-        }
+        };
+        let names: Vec<_> = usual.iter().map(|a| format!("{a:?}")).collect();
+        source.used(&TOKEN_ALGORITHMS, Some(&names.join(", ")), Origin::Derived);
+        usual
     };
     let shared = |a: &Algorithm| a.family() == AlgorithmFamily::Hmac;
     match &keys {

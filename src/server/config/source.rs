@@ -1,9 +1,7 @@
-//! Where settings come from: the file with its line numbers, the environment, and the list of what
-//! was wrong. Reasons never carry a value that may be secret: they are written by the parsers.
+//! Where settings come from: the file with its line numbers, and the environment.
 
 use std::{
     collections::HashMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +10,13 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{DEFAULT_FILE, named, sections::SETTINGS};
+use super::{
+    DEFAULT_FILE,
+    effective::{Effective, Origin, Settings},
+    error::{ConfigError, ConfigErrors, Place},
+    named,
+    sections::SETTINGS,
+};
 
 /// One setting: its place in the file and the variable above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,16 @@ pub struct Setting<'a> {
     pub kind: Kind,
     /// As it would be written in the environment.
     pub default: Option<&'static str>,
+    pub secrecy: Secrecy,
+}
+
+/// Who may see a setting's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    Open,
+    /// All but the password in it.
+    Password,
+    Secret,
 }
 
 impl Setting<'_> {
@@ -33,6 +47,18 @@ impl Setting<'_> {
 
     pub(super) const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
+        self
+    }
+
+    /// A key or the like, never to be shown.
+    pub(super) const fn secret(mut self) -> Self {
+        self.secrecy = Secrecy::Secret;
+        self
+    }
+
+    /// An address with a password in it.
+    pub(super) const fn with_password(mut self) -> Self {
+        self.secrecy = Secrecy::Password;
         self
     }
 
@@ -63,59 +89,6 @@ impl Kind {
     }
 }
 
-/// Where a wrong setting stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    File {
-        path: PathBuf,
-        line: Option<usize>,
-        /// `[nango] base_url`, `[nango]`, or empty where the file itself is at fault.
-        key: String,
-    },
-    Env(String),
-}
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    pub place: Place,
-    pub reason: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::File { path, line, key } => {
-                write!(f, "{}:", path.display())?;
-                if let Some(line) = line {
-                    write!(f, "{line}:")?;
-                }
-                if !key.is_empty() {
-                    write!(f, " {key}:")?;
-                }
-            }
-            Place::Env(name) => write!(f, "environment variable {name}:")?,
-        }
-        write!(f, " {}", self.reason)
-    }
-}
-
-/// Everything that is wrong, one a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{error}")?;
-        }
-        Ok(())
-    }
-}
-
 struct Written {
     line: usize,
     /// Absent where the file holds another kind of value.
@@ -130,6 +103,10 @@ pub(super) struct Source<'a> {
     named: Vec<(&'static str, String, usize)>,
     env: &'a dyn Fn(&str) -> Option<String>,
     errors: Vec<ConfigError>,
+    /// Whether there is a file.
+    found: bool,
+    /// What was asked for, and what it is.
+    used: Vec<Effective>,
 }
 
 impl<'a> Source<'a> {
@@ -140,6 +117,8 @@ impl<'a> Source<'a> {
             named: Vec::new(),
             env,
             errors: Vec::new(),
+            found: true,
+            used: Vec::new(),
         }
     }
 
@@ -153,7 +132,9 @@ impl<'a> Source<'a> {
         let mut source = Self::new(named.unwrap_or(Path::new(DEFAULT_FILE)), env);
         match std::fs::read_to_string(&source.path) {
             Ok(text) => source.read(&text),
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                source.found = false;
+            }
             Err(error) => source.refuse_file(None, "", format!("can't be read: {error}")),
         }
         source
@@ -291,17 +272,33 @@ impl<'a> Source<'a> {
         setting: &Setting<'_>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let text = match (self.variable(setting.env), self.written.get(&setting.at())) {
-            (Some(value), _) => value,
-            (None, Some(written)) => written.text.clone()?,
-            (None, None) => setting.default?.to_owned(),
+        let (text, origin) = match (self.variable(setting.env), self.written.get(&setting.at())) {
+            (Some(value), _) => (value, Origin::Environment(setting.env.to_owned())),
+            (None, Some(Written { line, text })) => (text.clone()?, Origin::File { line: *line }),
+            (None, None) => match setting.default {
+                Some(default) => (default.to_owned(), Origin::Default),
+                None => {
+                    self.used(setting, None, Origin::Unset);
+                    return None;
+                }
+            },
         };
+        self.used(setting, Some(&text), origin);
         match parse(&text) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.refuse(setting, reason);
                 None
             }
+        }
+    }
+
+    /// Notes what a setting is; what was noted before of the same one counts no more.
+    pub(super) fn used(&mut self, setting: &Setting<'_>, text: Option<&str>, origin: Origin) {
+        let used = Effective::new(setting, text, origin);
+        match self.used.iter_mut().find(|before| before.env == used.env) {
+            Some(before) => *before = used,
+            None => self.used.push(used),
         }
     }
 
@@ -337,11 +334,15 @@ impl<'a> Source<'a> {
         });
     }
 
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigErrors> {
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<(T, Settings), ConfigErrors> {
         if let Some(value) = value
             && self.errors.is_empty()
         {
-            return Ok(value);
+            let settings = Settings {
+                file: self.found.then_some(self.path),
+                all: self.used,
+            };
+            return Ok((value, settings));
         }
         // In the order in which a person goes through the file; the environment after it.
         self.errors.sort_by_key(|error| match &error.place {

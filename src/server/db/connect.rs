@@ -1,10 +1,9 @@
 //! Opening a database from its address.
 //!
-//! May import `db` only.
+//! May import `db` and `address` only.
 
 use std::{
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
@@ -15,6 +14,7 @@ use sqlx::{
 };
 
 use super::{Db, DbError, PgServer, SqliteFile, error::passes};
+use crate::server::address;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -23,7 +23,7 @@ impl Db {
     /// SQLite file is created together with its folder; a PostgreSQL that does not answer is an
     /// error now rather than at the first request.
     pub async fn connect(url: &str) -> Result<Self, DbError> {
-        if is_postgres(url) {
+        if address::is_postgres(url) {
             connect_postgres(url).await
         } else {
             connect_sqlite(sqlite_options(url)?).await
@@ -32,15 +32,11 @@ impl Db {
 
     /// A PostgreSQL that is connected to when it is first needed.
     pub fn lazily(url: &str) -> Result<Self, DbError> {
-        if !is_postgres(url) {
+        if !address::is_postgres(url) {
             return refuse("this has to be a PostgreSQL");
         }
         Ok(Self::Postgres(PgServer::new(postgres_options(url)?)))
     }
-}
-
-fn is_postgres(url: &str) -> bool {
-    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, DbError> {
@@ -50,31 +46,7 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, DbError> {
 }
 
 pub(super) fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, DbError> {
-    let Some(rest) = url.strip_prefix("sqlite:") else {
-        let is_db_file = Path::new(url)
-            .extension()
-            .is_some_and(|extension| extension == "db");
-        if is_db_file && !url.contains("://") {
-            return Ok(SqliteConnectOptions::new().filename(url));
-        }
-        // The address is not repeated: it may hold a password.
-        return refuse(
-            "not an address Patchbay knows; use sqlite://<path>, a path that ends in .db, or \
-             postgres://<user>:<password>@<host>/<database>",
-        );
-    };
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    if path.contains(":memory:") || parameters.contains("mode=memory") {
-        return refuse(
-            "an in-memory SQLite database is not supported: each connection would see a \
-             database of its own, and a restart would forget every connection; name a file",
-        );
-    }
-    if path.is_empty() {
-        return refuse("sqlite: needs the path of a file, as in sqlite://data/patchbay.db");
-    }
-    SqliteConnectOptions::from_str(url).or_else(|e| refuse(e.to_string()))
+    address::sqlite(url).or_else(refuse)
 }
 
 async fn connect_sqlite(options: SqliteConnectOptions) -> Result<Db, DbError> {
@@ -125,13 +97,13 @@ fn make_private(file: &Path) -> std::io::Result<()> {
 }
 
 fn postgres_options(url: &str) -> Result<PgConnectOptions, DbError> {
-    match PgConnectOptions::from_str(url) {
+    match address::postgres(url) {
         Ok(options) => Ok(options
             .statement_cache_capacity(0)
             // A start-up parameter that PgBouncer refuses; we store no floats.
             .extra_float_digits(None)
             .application_name("patchbay")),
-        Err(e) => refuse(e.to_string()),
+        Err(reason) => refuse(reason),
     }
 }
 
@@ -190,14 +162,14 @@ mod tests {
     #[tokio::test]
     async fn an_address_of_no_use_is_refused_with_the_reason() {
         for (url, reason) in [
-            ("sqlite::memory:", "in-memory"),
-            ("sqlite://:memory:", "in-memory"),
-            ("sqlite:file.db?mode=memory", "in-memory"),
+            ("sqlite::memory:", "in memory"),
+            ("sqlite://:memory:", "in memory"),
+            ("sqlite:file.db?mode=memory", "in memory"),
             ("sqlite://", "needs the path"),
             ("sqlite:a.db?colour=red", "colour"),
-            ("mysql://me:hunter2@host/patchbay.db", "not an address"),
-            ("", "not an address"),
-            ("postgres://host:notaport/db", "port"),
+            ("mysql://me:hunter2@host/patchbay.db", "neither a file"),
+            ("", "ends in .db"),
+            ("postgres://host:notaport/db", "is not a PostgreSQL"),
         ] {
             let error = Db::connect(url).await.expect_err(url);
             assert!(matches!(error, DbError::Url { .. }), "{url}: {error:?}");

@@ -20,7 +20,7 @@ pub enum DbError {
     )]
     Contracted { version: i64, description: String },
     /// The address names no database that Patchbay can use.
-    #[error("DATABASE_URL: {reason}")]
+    #[error("DATABASE_URL {reason}")]
     Url { reason: String },
     /// The address is fine, the database behind it did not open. Carries no password.
     #[error("cannot open the database {place}: {reason}")]

@@ -1,6 +1,6 @@
 //! A look at a database that changes nothing in it: for `patchbay doctor`.
 //!
-//! May import `db` and `domain`.
+//! May import `db`, `address` and `domain`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,7 +10,7 @@ use sqlx::{sqlite::SqlitePoolOptions, types::Json};
 use super::{
     Db, DbError, Dialects, SqliteFile, Tx, connect::sqlite_options, migrate::is_contraction, stored,
 };
-use crate::domain::timestamp::Timestamp;
+use crate::{domain::timestamp::Timestamp, server::address};
 
 /// A little longer than the busy timeout, so that the lock is named where it is to blame.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -40,7 +40,7 @@ const WRITE: &str = "INSERT INTO session (id, data, expires_at) VALUES ($1, $2, 
 impl Db {
     /// Opens a database without making one: `None` where the SQLite file is not there.
     pub async fn open_existing(url: &str) -> Result<Option<Self>, DbError> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        if address::is_postgres(url) {
             return Self::connect(url).await.map(Some);
         }
         let options = sqlite_options(url)?

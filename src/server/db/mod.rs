@@ -1,6 +1,6 @@
 //! The database: SQLite or PostgreSQL behind one set of functions, one file a table.
 //!
-//! May import `domain` and `server::clock`; never `nango`, `live`, `services` or `http`.
+//! May import `domain`, `server::address` and `server::clock`; never `nango`, `live`, `services` or `http`.
 //!
 //! Every function takes a transaction. Through a transaction pooler (Supabase, PgBouncer) two
 //! statements outside one may run on two servers, and a named statement may meet one of the same
@@ -34,6 +34,7 @@ macro_rules! on_db {
 
 pub mod attempt;
 pub mod audit;
+pub mod backup;
 mod connect;
 pub mod connection;
 pub mod connector;

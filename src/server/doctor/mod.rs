@@ -9,7 +9,7 @@ mod integrations;
 mod nango;
 mod probe;
 mod report;
-mod settings;
+pub mod settings;
 mod web;
 mod webhook;
 

@@ -2,17 +2,25 @@
 //!
 //! Addresses under `/assets/<version>/` change with their content, so browsers keep them for ever.
 
-use std::{borrow::Cow, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
+    Extension,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, Uri},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 
 use super::{
+    packed::{Form, Packed},
     pages,
     problem::ApiError,
     session::{MaybeSignedIn, SignedIn},
@@ -32,10 +40,10 @@ const FOR_A_DAY: &str = "public, max-age=86400";
 #[allow_missing = true]
 struct Site;
 
-/// Where pages find the site's files: `/assets/<version>`.
-pub fn root() -> String {
+/// What changes with the files that a page loads.
+fn version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
-    let version = VERSION.get_or_init(|| {
+    VERSION.get_or_init(|| {
         let mut hash = Sha256::new();
         for name in ["pkg/patchbay.js", "pkg/patchbay.wasm", "pkg/patchbay.css"] {
             if let Some(file) = Site::get(name) {
@@ -47,36 +55,56 @@ pub fn root() -> String {
             .take(6)
             .map(|b| format!("{b:02x}"))
             .collect()
-    });
-    format!("/assets/{version}")
+    })
+}
+
+/// Where pages find the site's files: `/assets/<version>`.
+pub fn root() -> String {
+    format!("/assets/{}", version())
 }
 
 /// A file of the site under its version; an old version (a page from before an upgrade) gets the
 /// present file, but does not keep it.
 pub async fn versioned(
-    Path((version, path)): Path<(String, String)>,
+    Path((asked, path)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    let present = root().ends_with(&format!("/{version}"));
-    let cache = if present { FOR_EVER } else { "no-cache" };
-    file(&path, &headers, cache).unwrap_or_else(|| missing().into_response())
+    let cache = if asked == version() {
+        FOR_EVER
+    } else {
+        "no-cache"
+    };
+    match file(&path) {
+        Some(file) => file.answer(&headers, cache),
+        None => missing().into_response(),
+    }
+}
+
+/// The icons and the brands' colours, compressed when the first page asks for them.
+#[derive(Clone, Default)]
+pub struct Look {
+    icons: Arc<OnceCell<Packed>>,
+    brands: Arc<OnceCell<Packed>>,
 }
 
 /// The icons as one SVG, or the brands' colours as a style sheet, under their version.
-pub async fn icons(State(services): State<Services>, Path(file): Path<String>) -> Response {
+pub async fn icons(
+    State(services): State<Services>,
+    Extension(look): Extension<Look>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let pages = &services.pages;
-    let (address, mime, text) = if file.ends_with(".css") {
-        (pages.brands(), "text/css", pages.brand_styles())
+    let (address, mime, text, kept) = if file.ends_with(".css") {
+        let text = pages.brand_styles();
+        (pages.brands(), "text/css", text, look.brands)
     } else {
-        (pages.icons(), "image/svg+xml", pages.sprite())
+        (pages.icons(), "image/svg+xml", pages.sprite(), look.icons)
     };
     let present = address.ends_with(&format!("/{file}"));
     let cache = if present { FOR_EVER } else { "no-cache" };
-    (
-        [(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, cache)],
-        text.to_owned(),
-    )
-        .into_response()
+    let packed = kept.get_or_init(|| Packed::text(mime, text)).await;
+    packed.answer(&headers, cache)
 }
 
 /// A file at the site's root (`/favicon.svg`), or a page that does not exist.
@@ -90,8 +118,8 @@ pub async fn fallback(
     if uri.path().starts_with("/api/") {
         return missing().into_response();
     }
-    if let Some(response) = file(path, request.headers(), FOR_A_DAY) {
-        return response;
+    if let Some(file) = file(path) {
+        return file.answer(request.headers(), FOR_A_DAY);
     }
     let user = signed_in.map(|SignedIn { user, .. }| user);
     pages::not_found(state, user, request).await
@@ -116,61 +144,37 @@ fn missing() -> ApiError {
     ))
 }
 
-/// The best encoding that the browser takes and the build made.
-fn file(path: &str, headers: &HeaderMap, cache: &'static str) -> Option<Response> {
-    let accepts = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let plain = Site::get(path)?;
-    let (encoding, chosen) = [("br", ".br"), ("gzip", ".gz")]
-        .into_iter()
-        .filter(|(encoding, _)| accepts.split(',').any(|a| a.trim().starts_with(encoding)))
-        .find_map(|(encoding, ending)| {
-            Some((Some(encoding), Site::get(&format!("{path}{ending}"))?))
-        })
-        .unwrap_or((None, plain));
-    Some(answer(path, chosen, encoding, headers, cache))
+/// A file of the site with what the build has made of it.
+fn file(path: &str) -> Option<Arc<Packed>> {
+    static FILES: OnceLock<HashMap<Cow<'static, str>, Arc<Packed>>> = OnceLock::new();
+    // On the disk files change, while `make dev` runs.
+    if cfg!(debug_assertions) {
+        return packed(path).map(Arc::new);
+    }
+    let files = FILES.get_or_init(|| {
+        let paths = Site::iter();
+        paths
+            .filter_map(|path| Some((path.clone(), Arc::new(packed(&path)?))))
+            .collect()
+    });
+    files.get(path).cloned()
 }
 
-fn answer(
-    path: &str,
-    file: EmbeddedFile,
-    encoding: Option<&'static str>,
-    headers: &HeaderMap,
-    cache: &'static str,
-) -> Response {
-    let hash: String = file
-        .metadata
-        .sha256_hash()
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let etag = format!("\"{hash}\"");
-    let mut response = if headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| known.as_bytes() == etag.as_bytes())
-    {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        match file.data {
-            Cow::Borrowed(bytes) => bytes.into_response(),
-            Cow::Owned(bytes) => bytes.into_response(),
-        }
+fn packed(path: &str) -> Option<Packed> {
+    // What is made of a file is no file of its own.
+    if path.ends_with(".br") || path.ends_with(".gz") {
+        return None;
+    }
+    let form = |file: EmbeddedFile| {
+        let hash = file.metadata.sha256_hash();
+        let bytes = match file.data {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => Bytes::from(bytes),
+        };
+        Form::new(bytes, &hash)
     };
+    let made = |ending: &str| Site::get(&format!("{path}{ending}")).map(form);
     let mime = mime_guess::from_path(path).first_or_octet_stream();
-    let out = response.headers_mut();
-    if let Ok(mime) = HeaderValue::from_str(mime.as_ref()) {
-        out.insert(header::CONTENT_TYPE, mime);
-    }
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        out.insert(header::ETAG, etag);
-    }
-    if let Some(encoding) = encoding {
-        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
-    }
-    out.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-    response
+    let plain = form(Site::get(path)?);
+    Some(Packed::new(mime.as_ref(), plain, made(".br"), made(".gz")))
 }

@@ -27,13 +27,14 @@ pub mod local;
 pub mod oidc;
 pub mod openapi;
 pub mod outage;
+pub mod packed;
 pub mod pages;
 pub mod problem;
 pub mod session;
 pub mod waiting;
 pub mod webhooks;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use tower_http::{
     compression::{CompressionLayer, CompressionLevel},
     trace::TraceLayer,
@@ -94,7 +95,10 @@ pub fn router<S: SessionStore + Clone>(
         .merge(api)
         .merge(pages::routes())
         .route("/", get(pages::home))
-        .route("/icons/{file}", get(assets::icons))
+        .route(
+            "/icons/{file}",
+            get(assets::icons).layer(Extension(assets::Look::default())),
+        )
         .route("/assets/{version}/{*path}", get(assets::versioned))
         .merge(account::routes())
         .merge(auth::routes())

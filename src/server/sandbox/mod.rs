@@ -103,15 +103,15 @@ pub struct Integration {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    #[error("the sandbox's secret key must be a UUID v4, as Nango's keys are")]
+    #[error("the sandbox's secret key (SANDBOX_SECRET_KEY) must be a UUID v4, as Nango's keys are")]
     SecretKey,
-    #[error("the sandbox can't listen on {addr}: {source}")]
+    #[error("the sandbox can't listen on {addr} (SANDBOX_LISTEN_ADDR): {source}")]
     Listen { addr: SocketAddr, source: io::Error },
     #[error("the sandbox sends no webhooks to {url}: Nango refuses loopback and private addresses")]
     WebhookUrl { url: Url },
     #[error("the sandbox can't send webhooks: {0}")]
     Client(#[from] reqwest::Error),
-    #[error("the sandbox's state file {}: {source}", path.display())]
+    #[error("the sandbox's state file {} (SANDBOX_STATE_FILE): {source}", path.display())]
     StateFile { path: PathBuf, source: io::Error },
 }
 
