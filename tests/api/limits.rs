@@ -206,6 +206,31 @@ async fn answered(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&buffer[..read]).into_owned()
 }
 
+/// Whoever comes on top of what there is room for waits, and has an answer when somebody goes.
+#[tokio::test]
+async fn so_many_connections_are_open_and_no_more() {
+    let limits = Limits {
+        connections: 2,
+        next_head: Duration::from_secs(20),
+        ..QUICK
+    };
+    let (address, _end) = served(limits).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        assert!(ask(&mut stream, "/").await.contains("quick"));
+        open.push(stream);
+    }
+    let mut third = TcpStream::connect(address).await.expect("a connection");
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    third.write_all(head).await.expect("sent");
+    let early = timeout(Duration::from_millis(300), third.readable()).await;
+    assert!(early.is_err(), "the third is answered too");
+    assert!(ask(&mut open[0], "/").await.contains("quick"));
+    open.pop();
+    assert!(answered(&mut third).await.contains("quick"));
+}
+
 #[tokio::test]
 async fn a_connection_that_sends_no_request_is_cut_off() {
     let (address, _end) = served(QUICK).await;

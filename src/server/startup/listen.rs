@@ -65,7 +65,7 @@ impl Between {
                 Way::Look
             }
             Err(error) => {
-                tracing::warn!(%error, "whether NOTIFY is heard is found out later");
+                tracing::debug!(%error, "whether NOTIFY is heard is found out later");
                 Way::Listen(None)
             }
         }
