@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use patchbay::server::manifest::Registry;
@@ -22,6 +22,9 @@ use crate::{
 
 /// Nango's longest page.
 const PAGE: usize = 2000;
+
+/// Somebody takes the lease within two seconds of its end; on a busy machine, within a few more.
+const VACANT: Duration = Duration::from_secs(15);
 
 /// What is not as it must be, by what it is about; nothing where nothing was lost.
 #[derive(Debug, Default)]
@@ -233,8 +236,17 @@ fn acknowledged(
 }
 
 /// What no waiting would mend: logs, the audit log's chain, the lease.
-pub fn afterwards(house: &House, lease: &Lease, found: &mut Differences) {
+pub fn afterwards(
+    house: &House,
+    lease: &Lease,
+    outages: &[(Instant, Instant)],
+    found: &mut Differences,
+) {
     let samples = lease.samples();
+    let vacancy = lease::longest_vacancy(&samples, outages);
+    if vacancy > VACANT {
+        found.add("lease", format!("nobody had it for {vacancy:?}"));
+    }
     let ids: HashSet<&String> = samples.iter().filter_map(|s| s.holder.as_ref()).collect();
     let holders: HashMap<&String, Option<usize>> =
         ids.into_iter().map(|id| (id, house.holder(id))).collect();

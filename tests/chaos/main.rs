@@ -98,7 +98,7 @@ async fn nothing_that_was_acknowledged_is_lost() {
     let mut found = settle(&house, &users, &ledger).await;
     found.extend("not ready in the end", ready.err());
     let settled = mended.elapsed();
-    compare::afterwards(&house, &lease, &mut found);
+    compare::afterwards(&house, &lease, &conductor::outages(&happened), &mut found);
     println!(
         "chaos: seed {seed}, {seconds} s, {people} people; started in {:.1} s, quiet {:.1} s after the last fault",
         started.as_secs_f64(),
