@@ -211,7 +211,7 @@ async fn start(
     background.spawn(watched::run(core.clone()));
     background.spawn(watched::run_late(core.clone()));
     background.spawn(events::keep_checking(core.clone()));
-    let direct = database::direct(config, &db)?;
+    let direct = database::direct(config)?;
     let between = listen::Between::new(&db, direct, core.lease.holder());
     let way = between.way().await;
     background.spawn(listen::keep(between, way, services.clone()));

@@ -16,6 +16,9 @@ use sqlx::{
 use super::{Db, DbError, PgServer, SqliteFile, error::passes};
 use crate::server::address;
 
+/// Few are kept, and none where a pooler is in between (`Tx::keeps_statements`).
+const STATEMENTS: usize = 16;
+
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Db {
@@ -99,7 +102,7 @@ fn make_private(file: &Path) -> std::io::Result<()> {
 fn postgres_options(url: &str) -> Result<PgConnectOptions, DbError> {
     match address::postgres(url) {
         Ok(options) => Ok(options
-            .statement_cache_capacity(0)
+            .statement_cache_capacity(STATEMENTS)
             // A start-up parameter that PgBouncer refuses; we store no floats.
             .extra_float_digits(None)
             .application_name("patchbay")),

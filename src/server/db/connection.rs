@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{DbError, Dialects, Tx, moment, stored, word};
+use super::{Db, DbError, Dialects, Tx, moment, stored, word};
 use crate::domain::{
     attempt::{AttemptKind, OpenAttempt},
     connection::Status,
@@ -202,11 +202,17 @@ pub const OF_USER: &str = with_attempt!(
 
 /// Everything a person has, the accounts of one connector together, oldest first.
 pub async fn of_user(tx: &mut Tx, user_id: Uuid) -> Result<Vec<WithAttempt>, DbError> {
+    let kept = tx.keeps_statements();
     let raw: Vec<RawWithAttempt> = on_db!(
         tx,
-        c => sqlx::query_as(OF_USER).persistent(false).bind(user_id).fetch_all(c).await
+        c => sqlx::query_as(OF_USER).persistent(kept).bind(user_id).fetch_all(c).await
     )?;
     raw.into_iter().map(WithAttempt::try_from).collect()
+}
+
+/// The same by itself, for the catalogue.
+pub async fn look_up_of_user(db: &Db, user_id: Uuid) -> Result<Vec<WithAttempt>, DbError> {
+    glance!(db, tx => of_user(tx, user_id))
 }
 
 /// Public because a test asks both databases for its plan.

@@ -32,6 +32,26 @@ macro_rules! on_db {
     };
 }
 
+/// Runs one reading statement as cheaply as the database allows. A connection that had died while
+/// nobody used it is found out by the statement itself, which is then said once more.
+macro_rules! glance {
+    ($db:expr, $tx:ident => $body:expr) => {{
+        let mut first = $db.glance().await?;
+        let done = {
+            let $tx = &mut first;
+            $body.await
+        };
+        if done.is_err() && first.may_repeat() {
+            drop(first);
+            let mut second = $db.read().await?;
+            let $tx = &mut second;
+            $body.await
+        } else {
+            done
+        }
+    }};
+}
+
 pub mod attempt;
 pub mod audit;
 pub mod backup;
@@ -75,6 +95,22 @@ impl Db {
         })
     }
 
+    /// For one statement that reads, see [`glance!`].
+    async fn glance(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Sqlite(file) => Tx::Sqlite(file.read().await?),
+            Self::Postgres(server) => Tx::Postgres(server.glance().await?),
+        })
+    }
+
+    /// Nothing stands between the server and its connections to PostgreSQL that would hand them to
+    /// others: what is prepared on them stays there, and single statements need no transaction.
+    pub fn keep_statements(&self) {
+        if let Self::Postgres(server) = self {
+            server.keep_statements();
+        }
+    }
+
     /// A transaction that may write.
     pub async fn write(&self) -> Result<Tx, DbError> {
         Ok(match self {
@@ -109,6 +145,18 @@ impl std::fmt::Debug for Db {
 }
 
 impl Tx {
+    /// For `persistent`, of the few statements that are run for every page.
+    fn keeps_statements(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(tx) => tx.keeps_statements(),
+        }
+    }
+
+    fn may_repeat(&self) -> bool {
+        matches!(self, Self::Postgres(tx) if tx.may_repeat())
+    }
+
     pub async fn commit(self) -> Result<(), DbError> {
         let done = match self {
             Self::Sqlite(tx) => tx.commit().await,

@@ -62,6 +62,8 @@ pub struct PgServer {
 }
 
 struct State {
+    /// Each connection is a session of our own at the server: nothing in between hands it to others.
+    sessions: AtomicBool,
     waiting: AtomicUsize,
     /// Somebody is looking whether the server is there.
     looking: AtomicBool,
@@ -95,6 +97,7 @@ impl PgServer {
         Self {
             pool,
             state: Arc::new(State {
+                sessions: AtomicBool::new(false),
                 waiting: AtomicUsize::new(0),
                 looking: AtomicBool::new(false),
                 away: watch::Sender::new(false),
@@ -108,6 +111,28 @@ impl PgServer {
 
     pub(super) async fn write(&self) -> Result<PgTx, sqlx::Error> {
         self.begun(BEGIN_WRITE).await
+    }
+
+    /// For one statement that reads. Where connections are sessions of our own, it needs no
+    /// transaction around it: of five round trips two are left.
+    pub(super) async fn glance(&self) -> Result<PgTx, sqlx::Error> {
+        if !self.has_sessions() || *self.state.away.borrow() {
+            return self.read().await;
+        }
+        let _place = Place::take(&self.state)?;
+        match timeout(TO_BEGIN, self.pool.acquire()).await {
+            Ok(connection) => Ok(PgTx::new(connection?, self.clone())),
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
+    /// It has been proved that no transaction pooler is in between.
+    pub(super) fn keep_statements(&self) {
+        self.state.sessions.store(true, Ordering::SeqCst);
+    }
+
+    fn has_sessions(&self) -> bool {
+        self.state.sessions.load(Ordering::SeqCst)
     }
 
     /// Waits for the transactions in flight, for a moment, then closes every connection.
@@ -281,6 +306,17 @@ impl PgTx {
                 server,
             },
         }
+    }
+
+    /// Whether a statement that is prepared here may be used again.
+    pub(super) fn keeps_statements(&self) -> bool {
+        self.flight.server.has_sessions()
+    }
+
+    /// Nothing but one statement is on its way here, and the connection has broken under it: it may be
+    /// said again elsewhere.
+    pub(super) const fn may_repeat(&self) -> bool {
+        !self.open && self.flight.unfinished
     }
 
     async fn begin(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {

@@ -141,13 +141,8 @@ impl Store {
     }
 
     async fn load_row(&self, id: &Id) -> Result<Option<Raw>, DbError> {
-        let mut tx = self.db.read().await?;
-        Ok(on_db!(&mut tx, c => sqlx::query_as(LOAD)
-            .persistent(false)
-            .bind(hashed(id))
-            .bind(stored(self.clock.now()))
-            .fetch_optional(c)
-            .await)?)
+        let (id, now) = (hashed(id), self.clock.now());
+        glance!(self.db, tx => load(tx, &id, now))
     }
 
     async fn delete_row(&self, id: &Id) -> Result<(), DbError> {
@@ -169,6 +164,16 @@ pub fn digest(cookie: &str) -> String {
 
 fn hashed(id: &Id) -> String {
     digest(&id.to_string())
+}
+
+async fn load(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Option<Raw>, DbError> {
+    let kept = tx.keeps_statements();
+    Ok(on_db!(tx, c => sqlx::query_as(LOAD)
+        .persistent(kept)
+        .bind(id)
+        .bind(stored(now))
+        .fetch_optional(c)
+        .await)?)
 }
 
 async fn create(tx: &mut Tx, record: &Record) -> Result<bool, DbError> {

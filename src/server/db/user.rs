@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{DbError, Dialects, Tx, moment, stored, word};
+use super::{Db, DbError, Dialects, Tx, moment, stored, word};
 use crate::domain::{
     timestamp::Timestamp,
     user::{Role, User},
@@ -127,11 +127,17 @@ pub async fn upsert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<R
 const GET: &str = select!("WHERE id = $1");
 
 pub async fn get(tx: &mut Tx, id: Uuid) -> Result<Option<Row>, DbError> {
+    let kept = tx.keeps_statements();
     let raw: Option<Raw> = on_db!(
         tx,
-        c => sqlx::query_as(GET).persistent(false).bind(id).fetch_optional(c).await
+        c => sqlx::query_as(GET).persistent(kept).bind(id).fetch_optional(c).await
     )?;
     raw.map(Row::try_from).transpose()
+}
+
+/// The same by itself: whoever asks for anything is looked up so.
+pub async fn look_up(db: &Db, id: Uuid) -> Result<Option<Row>, DbError> {
+    glance!(db, tx => get(tx, id))
 }
 
 const BY_SUBJECT: &str = select!("WHERE issuer = $1 AND subject = $2");

@@ -102,9 +102,7 @@ impl Accounts {
 
     /// The person of a session; `None` where they may no longer come in.
     pub async fn by_id(&self, id: Uuid) -> Result<Option<User>, ServiceError> {
-        let mut tx = self.0.db.read().await?;
-        let user = user::get(&mut tx, id).await?;
-        tx.commit().await?;
+        let user = user::look_up(&self.0.db, id).await?;
         Ok(user.filter(Row::is_active).map(|row| row.user()))
     }
 }

@@ -140,9 +140,7 @@ impl Pages {
     }
 
     pub async fn connections(&self, person: &User) -> Result<Vec<Connection>, ServiceError> {
-        let mut tx = self.0.db.read().await?;
-        let found = connection::of_user(&mut tx, person.id).await?;
-        tx.commit().await?;
+        let found = connection::look_up_of_user(&self.0.db, person.id).await?;
         Ok(found
             .into_iter()
             .map(|row| rows::connection(&self.0.registry, row))

@@ -30,11 +30,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Migrations and LISTEN go past a pooler, where there is one. Connects when it is first needed.
-pub fn direct(config: &Config, db: &Db) -> Result<Db, DbError> {
-    match &config.database.direct_url {
-        Some(url) => Db::lazily(url.expose_secret()),
-        None => Ok(db.clone()),
-    }
+pub fn direct(config: &Config) -> Result<Option<Db>, DbError> {
+    let url = config.database.direct_url.as_ref();
+    url.map(|url| Db::lazily(url.expose_secret())).transpose()
 }
 
 /// The database, migrated, with this installation's connectors in it.

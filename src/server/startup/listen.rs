@@ -40,13 +40,17 @@ pub struct Between {
     /// Past a pooler, where there is one.
     pub direct: Db,
     pub own: String,
+    /// Both are one, so that what is heard proves that no pooler is in between.
+    pub is_direct: bool,
 }
 
 impl Between {
-    pub fn new(db: &Db, direct: Db, instance: Uuid) -> Self {
+    /// `direct` where it is another address than the database's own.
+    pub fn new(db: &Db, direct: Option<Db>, instance: Uuid) -> Self {
         Self {
+            is_direct: direct.is_none(),
             db: db.clone(),
-            direct,
+            direct: direct.unwrap_or_else(|| db.clone()),
             own: format!("{}_{}", notify::CHANNEL, instance.simple()),
         }
     }
@@ -57,7 +61,12 @@ impl Between {
             return Way::Alone;
         }
         match self.is_heard().await {
-            Ok(true) => Way::Listen(self.listener().await.map(Box::new)),
+            Ok(true) => {
+                if self.is_direct {
+                    self.db.keep_statements();
+                }
+                Way::Listen(self.listener().await.map(Box::new))
+            }
             Ok(false) => {
                 tracing::warn!(
                     "what other instances change is looked for each second: NOTIFY is not heard here, because a pooler is in between, or DATABASE_DIRECT_URL is another database; set DATABASE_DIRECT_URL to PostgreSQL itself"
