@@ -51,7 +51,8 @@ fn the_sandbox_listens_somewhere_else_than_the_server() {
 fn the_sandboxs_key_has_the_form_of_nangos_where_there_is_a_sandbox() {
     let key = ("SANDBOX_SECRET_KEY", "hunter2");
     let told = complaints("sandbox-key", "", &[key]);
-    let wanted = "environment variable SANDBOX_SECRET_KEY: is no UUID of version 4, as Nango's keys are";
+    let wanted =
+        "environment variable SANDBOX_SECRET_KEY: is no UUID of version 4, as Nango's keys are";
     assert_eq!(told, [wanted]);
     assert!(load_in("sandbox-key-2", "", &[key, ("NANGO_ENABLED", "false")]).is_ok());
 }

@@ -25,6 +25,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::observe::{Observed, Watch};
+
 /// So long a transaction may take to begin, and then each of its statements. Together they are what
 /// somebody waits for a 503.
 const TO_BEGIN: Duration = Duration::from_secs(3);
@@ -59,6 +61,7 @@ const WITHOUT_LIMITS: &str =
 pub struct PgServer {
     pool: PgPool,
     state: Arc<State>,
+    pub(super) watch: Watch,
 }
 
 struct State {
@@ -73,6 +76,8 @@ pub struct PgTx {
     connection: Option<PoolConnection<Postgres>>,
     open: bool,
     flight: Flight,
+    /// Lasts as long as it does.
+    observed: Option<Observed>,
 }
 
 /// What is known of the statement that is on its way.
@@ -99,15 +104,25 @@ impl PgServer {
                 looking: AtomicBool::new(false),
                 away: watch::Sender::new(false),
             }),
+            watch: Watch::default(),
         }
     }
 
     pub(super) async fn read(&self) -> Result<PgTx, sqlx::Error> {
-        self.begun(BEGIN_READ).await
+        self.observed(false, BEGIN_READ).await
     }
 
     pub(super) async fn write(&self) -> Result<PgTx, sqlx::Error> {
-        self.begun(BEGIN_WRITE).await
+        self.observed(true, BEGIN_WRITE).await
+    }
+
+    async fn observed(&self, writes: bool, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+        let begun = self
+            .watch
+            .begin("postgresql", writes, self.begun(statement));
+        let (mut tx, observed) = begun.await?;
+        tx.observed = Some(observed);
+        Ok(tx)
     }
 
     /// Waits for the transactions in flight, for a moment, then closes every connection.
@@ -280,6 +295,7 @@ impl PgTx {
                 patience: STATEMENT,
                 server,
             },
+            observed: None,
         }
     }
 
