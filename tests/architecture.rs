@@ -34,12 +34,33 @@ const EDGES: &[(&str, &[&str])] = &[
     // What an address of a database may be; the settings and the database go by the same.
     ("src/server/address", &[]),
     ("src/server/config", &["server::address", "server::config"]),
+    // What anybody may count in, and what a request carries with it: they know nobody.
+    ("src/server/metrics", &["domain", "server::metrics"]),
+    ("src/server/request", &["domain", "server::request"]),
     (
         "src/server/db",
-        &["domain", "server::address", "server::clock", "server::db"],
+        &[
+            "domain",
+            "server::address",
+            "server::clock",
+            "server::db",
+            "server::metrics",
+            "server::request",
+        ],
     ),
-    ("src/server/nango", &["domain", "server::nango"]),
-    ("src/server/live", &["domain", "server::live"]),
+    (
+        "src/server/nango",
+        &[
+            "domain",
+            "server::metrics",
+            "server::nango",
+            "server::request",
+        ],
+    ),
+    (
+        "src/server/live",
+        &["domain", "server::live", "server::metrics"],
+    ),
     (
         "src/server/identity",
         &["domain", "server::clock", "server::identity"],
@@ -77,7 +98,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "server::identity",
             "server::live",
             "server::manifest",
+            "server::metrics",
             "server::nango",
+            "server::request",
             "server::services",
         ],
     ),
@@ -91,6 +114,8 @@ const EDGES: &[(&str, &[&str])] = &[
             // What a subscription is; nothing is published from here.
             "server::live::Message",
             "server::live::Subscription",
+            "server::metrics",
+            "server::request",
             "server::services",
             "server::state",
         ],

@@ -224,15 +224,26 @@ where
         }
     };
     adjust(&mut config);
-    if let Err(error) = telemetry::init(&config.log) {
-        complain("Logging can't start:", &error);
-        return ExitCode::from(FAILED);
-    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    match runtime.block_on(command(config)) {
+    let traces = {
+        let _inside = runtime.enter();
+        telemetry::start(&config)
+    };
+    let traces = match traces {
+        Ok(traces) => traces,
+        Err(error) => {
+            complain("Logging can't start:", &error);
+            return ExitCode::from(FAILED);
+        }
+    };
+    let ended = runtime.block_on(command(config));
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_configuration() => {
             complain("Patchbay can't start:", &Chain(&error));

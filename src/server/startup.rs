@@ -1,10 +1,6 @@
 //! Puts the server together: the one `build` that the program and the tests share.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures::FutureExt;
@@ -25,12 +21,13 @@ use super::{
     identity::Identity,
     live::Hub,
     manifest::{ManifestErrors, Registry},
+    metrics::Metrics,
     nango::NangoError,
     sandbox,
     services::{
         Services,
         core::{Core, LocalSettings, Nango},
-        events, fields, integrations, lease, passwords,
+        counts, events, fields, health, integrations, lease, passwords,
         personal::PersonalError,
         reconcile, seal, sweep,
         watch::{self as watched, Watch},
@@ -41,11 +38,13 @@ use super::{
 use crate::domain::problem::Problem;
 
 pub mod audit;
+mod background;
 pub mod backup;
 pub mod check;
 mod database;
 mod identity;
 mod listen;
+pub mod metrics;
 mod nango;
 pub mod people;
 pub mod personal;
@@ -105,6 +104,8 @@ pub struct App {
     pub services: Services,
     pub db: Db,
     pub background: JoinSet<()>,
+    /// Where Prometheus asks.
+    pub metrics_addr: Option<SocketAddr>,
     core: Arc<Core>,
 }
 
@@ -142,11 +143,15 @@ async fn build_on(
     registry: Arc<Registry>,
     db: Db,
 ) -> Result<App, StartError> {
+    let metrics = metrics::new();
+    let db = db.watched(&metrics);
     let mut background = JoinSet::new();
     let nango = nango::connect(config, &registry, &clock, &mut background).await?;
+    let nango = nango.watched(&metrics);
     let core = assemble(
         config,
         &db,
+        metrics,
         nango,
         registry,
         &clock,
@@ -159,6 +164,7 @@ async fn build_on(
 fn assemble(
     config: &Config,
     db: &Db,
+    metrics: Metrics,
     nango: Nango,
     registry: Arc<Registry>,
     clock: &Clock,
@@ -167,7 +173,7 @@ fn assemble(
     Arc::new(Core {
         db: db.clone(),
         nango,
-        hub: Hub::new(config.limits.event_streams),
+        hub: Hub::new(config.limits.event_streams).watched(&metrics),
         clock: clock.clone(),
         registry,
         integrations: integrations::Integrations::default(),
@@ -188,8 +194,10 @@ fn assemble(
         },
         passwords: passwords::Passwords::default(),
         identity,
-        stopping: AtomicBool::new(false),
         again: Semaphore::new(events::AGAIN_AT_ONCE),
+        metrics,
+        health: health::State::default(),
+        counts: counts::Memory::default(),
     })
 }
 
@@ -203,14 +211,25 @@ async fn start(
 ) -> Result<App, StartError> {
     let services = Services::new(core.clone());
     database::take_lease(&core).await;
-    background.spawn(lease::keep(core.clone()));
-    background.spawn(reconcile::keep(core.clone()));
-    background.spawn(integrations::keep_fresh(core.clone()));
-    background.spawn(sweep::keep_deleting(core.clone()));
-    background.spawn(seal::keep(core.clone()));
-    background.spawn(watched::run(core.clone()));
-    background.spawn(watched::run_late(core.clone()));
-    background.spawn(events::keep_checking(core.clone()));
+    // Each takes the core anew when it is started again.
+    macro_rules! keep {
+        ($($name:literal: $task:path,)*) => {$({
+            let core = core.clone();
+            let work = move || $task(core.clone());
+            background.spawn(background::keep(services.health.clone(), $name, work));
+        })*};
+    }
+    keep! {
+        "lease": lease::keep,
+        "reconcile": reconcile::keep,
+        "integrations": integrations::keep_fresh,
+        "deletions": sweep::keep_deleting,
+        "seal": seal::keep,
+        "watch": watched::run,
+        "watch_late": watched::run_late,
+        "streams": events::keep_checking,
+    }
+    metrics::tell(&core);
     let direct = database::direct(config)?;
     let between = listen::Between::new(&db, direct, core.lease.holder());
     let way = between.way().await;
@@ -223,6 +242,15 @@ async fn start(
         services: services.clone(),
         leptos: leptos_options(),
         web,
+        metrics: core.metrics.clone(),
+    };
+    let metrics_addr = match config.metrics.addr {
+        Some(address) => {
+            let all = core.metrics.clone();
+            let bound = metrics::listen(address, services.clone(), all, &mut background);
+            Some(bound.await?)
+        }
+        None => None,
     };
     let router = http::router(state, sessions(config, store, https));
     Ok(App {
@@ -230,6 +258,7 @@ async fn start(
         services,
         db,
         background,
+        metrics_addr,
         core,
     })
 }

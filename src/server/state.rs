@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::FromRef;
 use ipnet::IpNet;
 use leptos::prelude::{LeptosOptions, use_context};
+use uuid::Uuid;
 
-use super::services::Services;
+use super::{metrics::Metrics, services::Services};
 use crate::domain::{problem::Problem, user::User};
 
 /// The state of the router.
@@ -15,6 +16,7 @@ pub struct AppState {
     pub services: Services,
     pub leptos: LeptosOptions,
     pub web: Web,
+    pub metrics: Metrics,
 }
 
 /// What the web side of the server needs to know of its configuration.
@@ -32,6 +34,8 @@ pub struct Web {
     pub changes: Rate,
     /// How long an answer may take.
     pub patience: Duration,
+    /// Names a request that came without a name.
+    pub new_id: fn() -> Uuid,
 }
 
 /// So many for long, and so many at once.

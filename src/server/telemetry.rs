@@ -1,17 +1,26 @@
-//! Logs: what is written, in which form, and what never is. May import `config`.
+//! Logs and traces: what is written, in which form, and what never is. May import `clock`, `config`
+//! and `request`.
+
+mod json;
+mod traces;
 
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{ParseError, filter_fn},
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, LevelFilter, ParseError, dynamic_filter_fn, filter_fn},
     fmt::MakeWriter,
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
 };
 
-use super::config::{Log, LogFormat};
+use super::{
+    config::{Config, Log, LogFormat},
+    request::{SHOWN, TRACED},
+};
+
+pub use traces::Traces;
 
 /// Crates that write what they carry at debug or trace: headers with keys in them, messages with
 /// tokens, session ids. They stay at info whatever the filter asks for.
@@ -35,35 +44,66 @@ pub enum TelemetryError {
     Filter(#[from] ParseError),
     #[error("logging was set up already: {0}")]
     Twice(#[from] TryInitError),
+    #[error("traces can't be exported: {0}")]
+    Traces(#[from] traces::ExporterError),
 }
 
 /// Logs to stderr from here on; stdout stays for what a command prints.
 pub fn init(log: &Log) -> Result<(), TelemetryError> {
-    subscriber(log, std::io::stderr, std::io::stderr().is_terminal())?.try_init()?;
+    let colours = std::io::stderr().is_terminal();
+    subscriber(log, std::io::stderr, colours, None)?.try_init()?;
     Ok(())
 }
+
+/// The same, and traces to where the settings say. Call it inside the runtime, and
+/// [`Traces::end`] before that ends.
+pub fn start(config: &Config) -> Result<Option<Traces>, TelemetryError> {
+    let traces = config.traces.as_ref().map(Traces::start).transpose()?;
+    let colours = std::io::stderr().is_terminal();
+    subscriber(&config.log, std::io::stderr, colours, traces.as_ref())?.try_init()?;
+    Ok(traces)
+}
+
+type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 fn subscriber<W>(
     log: &Log,
     writer: W,
     colours: bool,
-) -> Result<impl Subscriber + Send + Sync + use<W>, ParseError>
+    traces: Option<&Traces>,
+) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines = match log.format {
+    let lines: AnyLayer = match log.format {
         LogFormat::Pretty => lines.with_ansi(colours).boxed(),
         LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
+            .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
+            .event_format(json::Lines::default())
             .boxed(),
     };
-    Ok(tracing_subscriber::registry()
-        .with(EnvFilter::try_new(&log.filter)?)
-        .with(filter_fn(carries_no_secret))
-        .with(lines))
+    let filter = EnvFilter::try_new(&log.filter)?
+        .add_directive(format!("{SHOWN}=info").parse()?)
+        .add_directive(format!("{TRACED}=off").parse()?);
+    let registry = tracing_subscriber::registry();
+    let Some(traces) = traces else {
+        let safe = filter_fn(carries_no_secret);
+        return Ok(Box::new(registry.with(lines).with(filter).with(safe)));
+    };
+    // With filters of their own, layers remember what the last question was answered; a callsite that is
+    // never asked again, because it is always wanted, would then be taken for the one before it. One that
+    // may change its mind is asked each time.
+    let safe = dynamic_filter_fn(|metadata, _| carries_no_secret(metadata));
+    // Nothing that is logged goes into a trace, and no span but ours: what their fields hold was chosen
+    // for it.
+    let ours = filter_fn(|metadata: &Metadata<'_>| metadata.target() == TRACED)
+        .with_max_level_hint(LevelFilter::INFO);
+    let layers: Vec<AnyLayer> = vec![
+        lines.with_filter(filter.and(safe)).boxed(),
+        traces.layer().with_filter(ours).boxed(),
+    ];
+    Ok(Box::new(registry.with(layers)))
 }
 
 fn carries_no_secret(line: &Metadata<'_>) -> bool {
@@ -81,7 +121,10 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
+    use tracing::{Instrument, Span};
+
     use super::*;
+    use crate::server::request::{self, RequestId};
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -103,7 +146,7 @@ mod tests {
             format,
         };
         let to = written.clone();
-        let subscriber = subscriber(&log, move || to.clone(), false).unwrap();
+        let subscriber = subscriber(&log, move || to.clone(), false, None).unwrap();
         tracing::subscriber::with_default(subscriber, write);
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -151,5 +194,38 @@ mod tests {
         assert_eq!(lines[0]["connector"], "gmail");
         assert_eq!(lines[0]["level"], "INFO");
         assert_eq!(lines[1]["level"], "WARN");
+    }
+
+    #[tokio::test]
+    async fn a_line_tells_its_request_whatever_the_filter_says() {
+        let id = RequestId::new(uuid::Uuid::from_u128(9));
+        let name = "00000000-0000-0000-0000-000000000009";
+        for format in [LogFormat::Pretty, LogFormat::Json] {
+            let text = logged("warn", format, || {
+                let work = async {
+                    tracing::info_span!(target: TRACED, "transaction").in_scope(|| {
+                        tracing::warn!(target: "patchbay::server", "wanted");
+                        tracing::info!(target: "patchbay::server", "too much");
+                    });
+                };
+                let span = tracing::info_span!(target: SHOWN, "http", request_id = id.as_str());
+                let mut work = std::pin::pin!(request::scope(
+                    id.clone(),
+                    Span::none(),
+                    work.instrument(span)
+                ));
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                assert!(work.as_mut().poll(&mut context).is_ready());
+            });
+            assert_eq!(text.lines().count(), 1, "{text}");
+            assert!(!text.contains("transaction"), "{text}");
+            if format == LogFormat::Json {
+                let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(line["request_id"], name, "{text}");
+                assert_eq!(line["message"], "wanted");
+            } else {
+                assert!(text.contains(&format!("request_id=\"{name}\"")), "{text}");
+            }
+        }
     }
 }

@@ -107,6 +107,7 @@ on_both! {
             "/nowhere",
             "/health/live",
             "/health/ready",
+            "/health/startup",
             "/sign-in",
         ] {
             answers.get(&ada, path).await;

@@ -176,7 +176,7 @@ fn every_error_is_told_at_once_with_its_place() {
             "Leptos.toml:8: [nango] timeout_seconds: must be a whole number",
             "Leptos.toml:9: [nango] attempt_minutes: “31” is not a whole number from 1 to 30",
             "Leptos.toml:11: [logs]: there is no such section; there are [server], [database], \
-             [nango], [sandbox], [catalogue], [session], [limits], [auth], [oidc], [token], [log]",
+             [nango], [sandbox], [catalogue], [session], [limits], [auth], [oidc], [token], [log], [metrics], [traces]",
             "Leptos.toml:14: [session] idle_days: “0” is not a whole number from 1 to 365",
             "Leptos.toml:16: [catalogue] manifests_dir: is empty; leave the line out for the \
              default",
@@ -197,7 +197,7 @@ fn a_setting_outside_a_section_and_broken_toml_are_told_by_line() {
         complaints("outside", "\nbase_url = \"x\"\n", &[("PORT", "0")]),
         [
             "Leptos.toml:2: base_url: stands in no section; there are [server], [database], \
-             [nango], [sandbox], [catalogue], [session], [limits], [auth], [oidc], [token], [log]",
+             [nango], [sandbox], [catalogue], [session], [limits], [auth], [oidc], [token], [log], [metrics], [traces]",
             "environment variable PORT: “0” is not a port from 1 to 65535",
         ]
     );

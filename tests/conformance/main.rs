@@ -18,6 +18,7 @@ mod audit_chain;
 mod concurrency;
 mod connection;
 mod connector;
+mod counts;
 mod fixture;
 mod lease;
 mod local_account;

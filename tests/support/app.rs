@@ -160,6 +160,13 @@ impl TestApp {
         *self = self.twin().await;
     }
 
+    /// Where Prometheus asks: `http://127.0.0.1:<port>/metrics`.
+    pub fn metrics_url(&self) -> String {
+        let serving = self.serving.as_ref().expect("a running server");
+        let address = serving.app.metrics_addr.expect("METRICS_ADDR");
+        format!("http://{address}/metrics")
+    }
+
     /// The server's own services, for what no request asks for.
     pub fn services(&self) -> &Services {
         let serving = self.serving.as_ref().expect("a running server");

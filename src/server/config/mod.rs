@@ -49,6 +49,9 @@ pub struct Config {
     /// `None`: no token of anybody's is accepted.
     pub token: Option<Token>,
     pub log: Log,
+    pub metrics: Metrics,
+    /// `None`: nobody collects traces.
+    pub traces: Option<Traces>,
 }
 
 #[derive(Clone, Debug)]
@@ -169,6 +172,24 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Where Prometheus asks, apart from people; `None`: nowhere.
+    pub addr: Option<SocketAddr>,
+}
+
+/// Where traces go, by OTLP over HTTP.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// The collector's own address: `/v1/traces` is added to it.
+    pub endpoint: Url,
+    /// As the variable has them, `name=value` between commas: they may hold a key.
+    pub headers: Option<SecretString>,
+    pub service_name: String,
+    /// Which part of the traces that begin here is recorded, 0 to 1.
+    pub ratio: f64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Pretty,
@@ -237,6 +258,8 @@ impl Config {
         let oidc = sign_in::oidc(&mut source);
         let token = sign_in::token(&mut source);
         let log = sections::log(&mut source);
+        let metrics = sections::metrics(&mut source);
+        let traces = sections::traces(&mut source);
         let config = || {
             Some(Self {
                 server: server?,
@@ -250,6 +273,8 @@ impl Config {
                 oidc: oidc?,
                 token: token?,
                 log: log?,
+                metrics,
+                traces: traces?,
             })
         };
         let config = config();

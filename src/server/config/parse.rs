@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -144,6 +145,34 @@ pub(super) fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, Stri
 
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
+}
+
+/// `name=value` between commas, as OpenTelemetry has it; values may be percent-encoded, and are never
+/// repeated in a message.
+pub(super) fn headers(text: &str) -> Result<SecretString, String> {
+    let fine = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+        HeaderValue::from_str(value.trim()).ok()
+    };
+    match text.split(',').position(|pair| fine(pair).is_none()) {
+        None => Ok(SecretString::from(text)),
+        Some(index) => Err(format!(
+            "entry {} of it is not name=value, as in authorization=Bearer%20KEY,x-team=a",
+            index + 1
+        )),
+    }
+}
+
+pub(super) fn service_name(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err(format!("{} is not a number from 0 to 1", quoted(text))),
+    }
 }
 
 pub(super) fn log_filter(text: &str) -> Result<String, String> {

@@ -13,8 +13,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Auth, Catalogue, Config, Database, Limits, Log, Nango, NangoMode, PORT_VARIABLE, Rate, Sandbox,
-    Server, Session,
+    Auth, Catalogue, Config, Database, Limits, Log, Metrics, Nango, NangoMode, PORT_VARIABLE, Rate,
+    Sandbox, Server, Session, Traces,
     effective::Origin,
     parse,
     sign_in::{
@@ -127,8 +127,16 @@ const AUTH_DEMO: Setting<'static> = text("auth", "demo", "AUTH_DEMO")
 const LOG_FILTER: Setting<'static> = text("log", "filter", "RUST_LOG").or("info");
 const LOG_FORMAT: Setting<'static> = text("log", "format", "LOG_FORMAT").or("pretty");
 
+const METRICS_ADDR: Setting<'static> = text("metrics", "listen_addr", "METRICS_ADDR");
+const OTLP_ENDPOINT: Setting<'static> = text("traces", "endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT");
+const OTLP_HEADERS: Setting<'static> =
+    text("traces", "headers", "OTEL_EXPORTER_OTLP_HEADERS").secret();
+const OTEL_SERVICE: Setting<'static> =
+    text("traces", "service_name", "OTEL_SERVICE_NAME").or("patchbay");
+const OTEL_RATIO: Setting<'static> = text("traces", "ratio", "OTEL_TRACES_SAMPLER_ARG").or("1");
+
 /// Every setting there is, in the order of the file.
-pub const SETTINGS: [Setting<'static>; 39] = [
+pub const SETTINGS: [Setting<'static>; 44] = [
     LISTEN_ADDR,
     PUBLIC_URL,
     TRUSTED_PROXIES,
@@ -168,6 +176,11 @@ pub const SETTINGS: [Setting<'static>; 39] = [
     TOKEN_ORIGINS,
     LOG_FILTER,
     LOG_FORMAT,
+    METRICS_ADDR,
+    OTLP_ENDPOINT,
+    OTLP_HEADERS,
+    OTEL_SERVICE,
+    OTEL_RATIO,
 ];
 
 pub(super) fn server(source: &mut Source<'_>) -> Option<Server> {
@@ -342,6 +355,31 @@ pub(super) fn log(source: &mut Source<'_>) -> Option<Log> {
         filter: filter?,
         format: format?,
     })
+}
+
+pub(super) fn metrics(source: &mut Source<'_>) -> Metrics {
+    Metrics {
+        addr: source.get(&METRICS_ADDR, parse::socket),
+    }
+}
+
+/// `Some(None)`: without a collector.
+pub(super) fn traces(source: &mut Source<'_>) -> Option<Option<Traces>> {
+    let wanted = source.has(&OTLP_ENDPOINT);
+    let endpoint = source.get(&OTLP_ENDPOINT, parse::web_address);
+    let headers = source.get(&OTLP_HEADERS, parse::headers);
+    let service_name = source.get(&OTEL_SERVICE, parse::service_name);
+    let ratio = source.get(&OTEL_RATIO, parse::ratio);
+    let (service_name, ratio) = (service_name?, ratio?);
+    if !wanted {
+        return Some(None);
+    }
+    Some(Some(Traces {
+        endpoint: endpoint?,
+        headers,
+        service_name,
+        ratio,
+    }))
 }
 
 /// What is wrong only beside the other settings: without the sandbox, nothing of it matters.

@@ -1,6 +1,7 @@
 //! The database: SQLite or PostgreSQL behind one set of functions, one file a table.
 //!
-//! May import `domain`, `server::address` and `server::clock`; never `nango`, `live`, `services` or `http`.
+//! May import `domain`, `server::address`, `server::clock`, `server::metrics` and `server::request`;
+//! never `nango`, `live`, `services` or `http`.
 //!
 //! Every function takes a transaction. Through a transaction pooler (Supabase, PgBouncer) two
 //! statements outside one may run on two servers, and a named statement may meet one of the same
@@ -14,7 +15,7 @@ pub use error::{DbError, Outage};
 pub use postgres::{PgServer, PgTx};
 pub use sqlite::{SqliteFile, SqliteTx};
 
-use crate::domain::timestamp::Timestamp;
+use crate::{domain::timestamp::Timestamp, server::metrics::Metrics};
 
 /// Runs one body on whichever connection the transaction holds.
 macro_rules! on_db {
@@ -58,6 +59,7 @@ pub mod backup;
 mod connect;
 pub mod connection;
 pub mod connector;
+pub mod counts;
 mod error;
 mod heard;
 pub mod inspect;
@@ -65,6 +67,7 @@ pub mod lease;
 pub mod local_account;
 mod migrate;
 pub mod notify;
+mod observe;
 pub mod owed_deletion;
 mod postgres;
 pub mod session;
@@ -119,6 +122,30 @@ impl Db {
         })
     }
 
+    /// Counts here from now on; clones made before do not.
+    #[must_use]
+    pub fn watched(mut self, metrics: &Metrics) -> Self {
+        match &mut self {
+            Self::Sqlite(file) => file.watch.0 = Some(metrics.clone()),
+            Self::Postgres(pool) => pool.watch.0 = Some(metrics.clone()),
+        }
+        self
+    }
+
+    /// Connections of the pool: those that are open, those of them that wait for work, and how many
+    /// there may be.
+    pub fn connections(&self) -> Connections {
+        let of = |size: u32, idle: usize, max: u32| Connections {
+            open: size,
+            idle: u32::try_from(idle).unwrap_or(u32::MAX).min(size),
+            max,
+        };
+        match self {
+            Self::Sqlite(p) => of(p.size(), p.num_idle(), p.options().get_max_connections()),
+            Self::Postgres(p) => of(p.size(), p.num_idle(), p.options().get_max_connections()),
+        }
+    }
+
     /// The database's name, for people.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -135,6 +162,13 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    pub open: u32,
+    pub idle: u32,
+    pub max: u32,
 }
 
 /// The pools' own output would carry addresses.

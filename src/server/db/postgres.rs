@@ -25,6 +25,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::observe::{Observed, Watch};
+
 /// So long a transaction may take to begin, and then each of its statements. Together they are what
 /// somebody waits for a 503.
 const TO_BEGIN: Duration = Duration::from_secs(3);
@@ -59,6 +61,7 @@ const WITHOUT_LIMITS: &str =
 pub struct PgServer {
     pool: PgPool,
     state: Arc<State>,
+    pub(super) watch: Watch,
 }
 
 struct State {
@@ -75,6 +78,8 @@ pub struct PgTx {
     connection: Option<PoolConnection<Postgres>>,
     open: bool,
     flight: Flight,
+    /// Lasts as long as it does.
+    observed: Option<Observed>,
 }
 
 /// What is known of the statement that is on its way.
@@ -102,15 +107,25 @@ impl PgServer {
                 looking: AtomicBool::new(false),
                 away: watch::Sender::new(false),
             }),
+            watch: Watch::default(),
         }
     }
 
     pub(super) async fn read(&self) -> Result<PgTx, sqlx::Error> {
-        self.begun(BEGIN_READ).await
+        self.observed(false, BEGIN_READ).await
     }
 
     pub(super) async fn write(&self) -> Result<PgTx, sqlx::Error> {
-        self.begun(BEGIN_WRITE).await
+        self.observed(true, BEGIN_WRITE).await
+    }
+
+    async fn observed(&self, writes: bool, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+        let begun = self
+            .watch
+            .begin("postgresql", writes, self.begun(statement));
+        let (mut tx, observed) = begun.await?;
+        tx.observed = Some(observed);
+        Ok(tx)
     }
 
     /// For one statement that reads. Where connections are sessions of our own, it needs no
@@ -305,6 +320,7 @@ impl PgTx {
                 patience: STATEMENT,
                 server,
             },
+            observed: None,
         }
     }
 

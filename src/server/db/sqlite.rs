@@ -15,6 +15,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::observe::{Observed, Watch};
+
 /// Cheap to clone; all clones queue in the same row.
 #[derive(Clone, Debug)]
 pub struct SqliteFile {
@@ -23,6 +25,7 @@ pub struct SqliteFile {
     /// load some never do, and fail with "database is locked".
     turn: Arc<Semaphore>,
     patience: Duration,
+    pub(super) watch: Watch,
 }
 
 /// A transaction; one that writes keeps its turn until it ends.
@@ -31,6 +34,7 @@ pub struct SqliteTx {
     // Rolled back before the turn is given up: fields are dropped in this order.
     inner: Transaction<'static, Sqlite>,
     _turn: Option<OwnedSemaphorePermit>,
+    _observed: Observed,
 }
 
 impl SqliteFile {
@@ -40,26 +44,35 @@ impl SqliteFile {
             pool,
             turn: Arc::new(Semaphore::new(1)),
             patience,
+            watch: Watch::default(),
         }
     }
 
     pub(super) async fn read(&self) -> Result<SqliteTx, sqlx::Error> {
+        let begin = self.pool.begin();
+        let (inner, observed) = self.watch.begin("sqlite", false, begin).await?;
         Ok(SqliteTx {
-            inner: self.pool.begin().await?,
+            inner,
             _turn: None,
+            _observed: observed,
         })
     }
 
     /// A deferred transaction that reads, then writes, fails at once where another one wrote in
     /// between, whatever the busy timeout; an immediate one waits for its turn.
     pub(super) async fn write(&self) -> Result<SqliteTx, sqlx::Error> {
-        let turn = timeout(self.patience, self.turn.clone().acquire_owned())
-            .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?
-            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let begin = async {
+            let turn = timeout(self.patience, self.turn.clone().acquire_owned())
+                .await
+                .map_err(|_| sqlx::Error::PoolTimedOut)?
+                .map_err(|_| sqlx::Error::PoolClosed)?;
+            Ok((self.pool.begin_with("BEGIN IMMEDIATE").await?, turn))
+        };
+        let ((inner, turn), observed) = self.watch.begin("sqlite", true, begin).await?;
         Ok(SqliteTx {
-            inner: self.pool.begin_with("BEGIN IMMEDIATE").await?,
+            inner,
             _turn: Some(turn),
+            _observed: observed,
         })
     }
 }

@@ -152,6 +152,7 @@ pub const RULES: &[Rule] = &[
     open(Method::GET, "/api/v1/openapi.json"),
     open(Method::GET, "/health/live"),
     open(Method::GET, "/health/ready"),
+    open(Method::GET, "/health/startup"),
 ];
 
 fn find(method: &Method, path: &str) -> Option<&'static Rule> {

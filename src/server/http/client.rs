@@ -54,6 +54,15 @@ fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     known
 }
 
+/// Whether a request comes from a proxy that is trusted, so that what it adds counts.
+pub fn is_from_proxy(request: &Request, trusted: &[IpNet]) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.is_some_and(|ConnectInfo(peer)| {
+        let peer = peer.ip().to_canonical();
+        trusted.iter().any(|net| net.contains(&peer))
+    })
+}
+
 /// Some proxies write the port too.
 fn read(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|e| e.strip_suffix(']'));

@@ -110,9 +110,14 @@ fn events(
                     Ok(Message::SessionsEnded) => if !lives(&services, &session, &proof, person).await { break },
                     // Too far behind: everything again. A database that does not answer ends the
                     // stream, and the browser comes back.
-                    Ok(Message::Resync) | Err(RecvError::Lagged(_)) => match Box::pin(services.events.snapshot_again(person)).await {
-                        Ok(snapshot) => yield Ok(event("snapshot", &snapshot)),
-                        Err(_) => return,
+                    Ok(Message::Resync) | Err(RecvError::Lagged(_)) => {
+                        if change.is_err() {
+                            services.events.lagged();
+                        }
+                        match Box::pin(services.events.snapshot_again(person)).await {
+                            Ok(snapshot) => yield Ok(event("snapshot", &snapshot)),
+                            Err(_) => return,
+                        }
                     },
                     Ok(Message::Stopping) => {
                         let back = services.events.some_time(BACK.0, BACK.1);

@@ -129,11 +129,6 @@ fn is_loopback_host(url: &Url) -> bool {
     }
 }
 
-/// The log's line for a request: its path only, a query may hold a token.
-pub fn span(request: &Request) -> tracing::Span {
-    tracing::info_span!("http", method = %request.method(), path = request.uri().path())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

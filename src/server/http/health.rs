@@ -1,4 +1,4 @@
-//! Health: for load balancers and people at three in the morning.
+//! Health: for load balancers, for what restarts the server, and for people at three in the morning.
 
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -14,7 +14,8 @@ pub struct Healthy {
     pub status: &'static str,
     pub version: &'static str,
     /// What somebody should look at: `nango_connections_missing` (Nango lists far fewer connections
-    /// than are bound here, so nothing is taken for vanished).
+    /// than are bound here, so nothing is taken for vanished), `live_updates_interrupted` (what other
+    /// instances change is not heard just now, so pages show it late).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<&'static str>,
 }
@@ -25,14 +26,23 @@ const OK: Healthy = Healthy {
     alarms: Vec::new(),
 };
 
-/// The process runs.
+/// The process can go on by itself. 503: only a restart helps.
 #[utoipa::path(get, path = "/health/live", operation_id = "health_live", tag = "health",
-    responses((status = 200, body = Healthy)))]
-pub async fn live() -> Json<Healthy> {
+    responses(
+    (status = 200, body = Healthy),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn live(State(services): State<Services>) -> Result<Json<Healthy>, ApiError> {
+    services.health.live().await?;
+    Ok(Json(OK))
+}
+
+/// The same while the server waits for its database: there is nothing yet that could break off.
+pub async fn starts() -> Json<Healthy> {
     Json(OK)
 }
 
-/// The server can do its work: its database answers.
+/// The server can do its work: its database answers, and it is not about to stop.
 #[utoipa::path(get, path = "/health/ready", operation_id = "health_ready", tag = "health",
     responses(
     (status = 200, body = Healthy),
@@ -42,4 +52,15 @@ pub async fn ready(State(services): State<Services>) -> Result<Json<Healthy>, Ap
     services.health.ready().await?;
     let alarms = services.health.alarms();
     Ok(Json(Healthy { alarms, ..OK }))
+}
+
+/// The server has started: its database is migrated, and it can serve. 503 before that.
+#[utoipa::path(get, path = "/health/startup", operation_id = "health_startup", tag = "health",
+    responses(
+    (status = 200, body = Healthy),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn startup() -> Json<Healthy> {
+    // Whoever is asked here has a database and services: they are what the router is made of.
+    Json(OK)
 }

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::{
     access::{self, Who},
     client::{Client, neighbourhood},
+    observe::is_probe,
     problem::ApiError,
     session,
 };
@@ -83,7 +84,7 @@ impl KeyExtractor for ByAddress {
         let Client(address) = client.unwrap_or_default();
         Ok(Caller {
             address: neighbourhood(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into())),
-            looks_after_us: matches!(request.uri().path(), "/health/live" | "/health/ready"),
+            looks_after_us: is_probe(request.uri().path()),
         })
     }
 }
@@ -208,6 +209,7 @@ mod tests {
             requests: none,
             changes: none,
             patience: Duration::from_millis(50),
+            new_id: || uuid::Uuid::nil(),
         };
         let stream = || async {
             let slow = futures::stream::once(async {

@@ -1,6 +1,6 @@
 //! HTTP: one file a resource. Handlers read the request, call one service, write the answer.
 //!
-//! May import `services`, `state` and `domain`; never `db`, `nango` or `live`'s senders.
+//! May import `services`, `state`, `domain`, `metrics` and `request`; never `db`, `nango` or `live`'s senders.
 
 pub mod access;
 pub mod account;
@@ -24,6 +24,7 @@ pub mod health;
 pub mod history;
 pub mod limits;
 pub mod local;
+pub mod observe;
 pub mod oidc;
 pub mod openapi;
 pub mod outage;
@@ -35,10 +36,7 @@ pub mod waiting;
 pub mod webhooks;
 
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, routing::get};
-use tower_http::{
-    compression::{CompressionLayer, CompressionLevel},
-    trace::TraceLayer,
-};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_sessions::{SessionManagerLayer, SessionStore};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -71,6 +69,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(openapi::show))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(health::startup))
 }
 
 /// The OpenAPI document of this version.
@@ -136,6 +135,9 @@ pub fn router<S: SessionStore + Clone>(
                 .br(true)
                 .quality(CompressionLevel::Fastest),
         )
-        .layer(TraceLayer::new_for_http().make_span_with(guard::span))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            observe::around,
+        ))
         .with_state(state)
 }

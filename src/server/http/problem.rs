@@ -5,9 +5,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use serde::Serialize;
+
 use crate::{
     domain::problem::Problem,
     server::{
+        request::{self, RequestId},
         services::{ServiceError, outage},
         state,
     },
@@ -75,11 +78,25 @@ impl ApiError {
     }
 }
 
+/// A problem as it goes out: what is our fault is found by its request in the logs and the traces.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    problem: &'a Problem,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self.problem).unwrap_or_default();
+        let id = request::current().filter(|_| status.is_server_error());
+        let told = Told {
+            problem: &self.problem,
+            request_id: id.as_ref().map(RequestId::as_str),
+        };
+        let body = serde_json::to_vec(&told).unwrap_or_default();
         let headers = self.headers();
         let mut response = (
             status,

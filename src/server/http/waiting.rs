@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(2);
 /// Everything that is answered until the server has started.
 pub fn router() -> Router {
     Router::new()
-        .route("/health/live", get(health::live))
+        .route("/health/live", get(health::starts))
         .fallback(starting)
 }
 

@@ -1,6 +1,6 @@
 //! The hub: carries changes to the open pages of the person they belong to, within this process.
 //!
-//! May import `domain` only. Across instances the same messages travel by PostgreSQL's NOTIFY and
+//! May import `domain` and `metrics` only. Across instances the same messages travel by PostgreSQL's NOTIFY and
 //! enter here; a page drops what it has already, so arriving twice is harmless.
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use crate::domain::connection::Connection;
+use crate::{domain::connection::Connection, server::metrics::Metrics};
 
 /// How many messages a slow page may lag behind before it gets a fresh snapshot instead. The room for
 /// them is taken with the first page of a person: it counts where there are thousands.
@@ -44,7 +44,7 @@ pub enum Refused {
 
 /// Cheap to clone; all clones are one hub.
 #[derive(Clone, Debug)]
-pub struct Hub(Arc<Mutex<Open>>);
+pub struct Hub(Arc<Mutex<Open>>, Option<Metrics>);
 
 #[derive(Debug)]
 struct Open {
@@ -80,13 +80,21 @@ impl Default for Hub {
 impl Hub {
     /// With room for so many streams.
     pub fn new(most: usize) -> Self {
-        Self(Arc::new(Mutex::new(Open {
+        let open = Open {
             people: HashMap::new(),
             streams: 0,
             most,
             next: 0,
             stopping: false,
-        })))
+        };
+        Self(Arc::new(Mutex::new(open)), None)
+    }
+
+    /// Counts here what it tells.
+    #[must_use]
+    pub fn watched(mut self, metrics: &Metrics) -> Self {
+        self.1 = Some(metrics.clone());
+        self
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -127,12 +135,19 @@ impl Hub {
     pub fn publish(&self, person: Uuid, message: Message) {
         if let Some(of) = self.open().people.get(&person) {
             // An error means that the last page has just closed.
-            let _ = of.sender.send(message);
+            if of.sender.send(message).is_ok()
+                && let Some(metrics) = &self.1
+            {
+                metrics.live.told();
+            }
         }
     }
 
     /// To everybody: changes made elsewhere may have been missed.
     pub fn resync(&self) {
+        if let Some(metrics) = &self.1 {
+            metrics.live.resynced("listen");
+        }
         self.to_all(&Message::Resync);
     }
 

@@ -114,6 +114,18 @@ impl Budget {
         Turn::Go
     }
 
+    /// How many calls of people may go right now; `None`: as many as one likes.
+    pub fn left(&mut self, now: Instant) -> Option<u32> {
+        let per_minute = self.per_minute?;
+        self.forget(now);
+        if self.closed(now).is_some() {
+            return Some(0);
+        }
+        let sent = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
+        let ours = per_minute.saturating_sub(sent);
+        Some(self.word.map_or(ours, |word| word.left.min(ours)))
+    }
+
     /// How long Nango still wants no call.
     pub fn closed(&self, now: Instant) -> Option<Duration> {
         let until = self.closed_until?;

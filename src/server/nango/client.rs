@@ -1,7 +1,7 @@
 //! One call: the key goes in, a typed answer or a typed error comes out. Here a call waits for its
 //! turn, is repeated where that is safe, and is told to the log when it failed.
 //!
-//! May import `answer`, `budget`, `error`, `gate` and `retry` of this folder.
+//! May import `answer`, `budget`, `error`, `gate`, `observe` and `retry` of this folder.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use reqwest::{Method, Request, RequestBuilder, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 use url::Url;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     answer::{Answer, Context},
     budget::Priority,
     gate::{Bucket, Permit},
+    observe,
     retry::{self, Repeat},
 };
 
@@ -145,8 +147,10 @@ impl NangoService {
         .await
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, call: Outgoing<'_>) -> Result<T, NangoError> {
-        let result = self.tries(&call).await;
+    async fn exchange<T: DeserializeOwned>(&self, mut call: Outgoing<'_>) -> Result<T, NangoError> {
+        let observed = observe::begin(&self.base_url, &mut call.request);
+        let result = self.tries(&call).instrument(observed.span()).await;
+        observed.end(self.metrics.as_ref(), result.as_ref().err());
         if let Err(error) = &result {
             let word = error.word();
             if !call.tolerated.contains(&word) {

@@ -152,6 +152,21 @@ impl NangoError {
             .collect()
     }
 
+    /// How a call ended, in one word of ours.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Paused { .. } => "paused",
+            Self::Busy { .. } => "busy",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Forbidden { .. } => "forbidden",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Refused { .. } => "refused",
+            Self::Failed { .. } => "failed",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+
     /// One word for the log.
     pub(super) fn word(&self) -> &str {
         match self {

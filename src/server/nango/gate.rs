@@ -123,6 +123,11 @@ impl Gate {
         self.lock().breaker.paused(Instant::now())
     }
 
+    /// Of the calls with the secret key.
+    pub fn calls_left(&self) -> Option<u32> {
+        self.lock().key.left(Instant::now())
+    }
+
     pub fn pauses(&self) -> watch::Receiver<bool> {
         self.paused.subscribe()
     }

@@ -1,7 +1,7 @@
 //! Nango's API, as far as this product calls it: one connection pool, one budget of calls, one
 //! breaker, typed answers, typed errors.
 //!
-//! May import `domain` and nothing else of ours. The facts are Nango's own (0.71): see
+//! May import `domain`, `metrics` and `request`, and nothing else of ours. The facts are Nango's own (0.71): see
 //! `docs/NANGO_OAUTH_IMPLEMENTATION.md`.
 
 mod answer;
@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod error;
 mod gate;
 pub mod integrations;
+mod observe;
 pub mod providers;
 pub mod retry;
 pub mod sessions;
@@ -29,6 +30,8 @@ use url::Url;
 
 use budget::Priority;
 use gate::Gate;
+
+use crate::server::metrics::Metrics;
 
 pub use error::NangoError;
 pub use retry::Jitter;
@@ -57,6 +60,7 @@ pub struct NangoService {
     priority: Priority,
     gate: Arc<Gate>,
     socket_path: Arc<socket::Path>,
+    metrics: Option<Metrics>,
 }
 
 impl NangoService {
@@ -76,7 +80,15 @@ impl NangoService {
             priority: Priority::Person,
             gate: Arc::new(Gate::new(settings.calls_per_minute, settings.jitter)),
             socket_path: Arc::default(),
+            metrics: None,
         })
+    }
+
+    /// Counts its calls here; clones made before do not.
+    #[must_use]
+    pub fn watched(mut self, metrics: &Metrics) -> Self {
+        self.metrics = Some(metrics.clone());
+        self
     }
 
     /// The same service for work that nobody waits for: its calls yield to people's, and have
@@ -86,6 +98,11 @@ impl NangoService {
             priority: Priority::Background,
             ..self.clone()
         }
+    }
+
+    /// How many calls the budget has left for people right now; `None` where it has no end.
+    pub fn calls_left(&self) -> Option<u32> {
+        self.gate.calls_left()
     }
 
     pub fn base_url(&self) -> &Url {

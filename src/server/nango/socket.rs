@@ -13,6 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 use url::Url;
 
 use super::{NangoError, NangoService, wire::SocketMessage};
+use crate::server::request;
 
 /// An open socket that has said its id.
 pub struct Socket {
@@ -103,14 +104,14 @@ impl NangoService {
             return;
         }
         let (service, token) = (self.clone(), token.clone());
-        tokio::spawn(async move {
+        tokio::spawn(request::carry(async move {
             if let Ok(facts) = service.connect_session_facts(&token).await {
                 let path = facts.websockets_path.filter(|path| !path.is_empty());
                 let path = path.unwrap_or_else(|| USUAL.to_owned());
                 service.socket_path.told.send_replace(Some(path));
             }
             service.socket_path.asking.store(false, Ordering::Release);
-        });
+        }));
     }
 }
 

@@ -16,7 +16,10 @@ use crate::{
         attempt::{AttemptState, AttemptStatus, Hint},
         user::User,
     },
-    server::db::{attempt, connection},
+    server::{
+        db::{attempt, connection},
+        metrics::outcomes::Way,
+    },
 };
 
 #[derive(Clone)]
@@ -88,7 +91,7 @@ impl Attempts {
             }
             // A success settled above leaves nothing to end here.
             if let Some(outcome) = ended {
-                settle::settle(&core, id, outcome).await?;
+                settle::settle(&core, id, outcome, Way::Hint).await?;
             }
             Ok(())
         })
@@ -100,7 +103,8 @@ impl Attempts {
     pub async fn cancel(&self, person: &User, id: Uuid) -> Result<AttemptStatus, ServiceError> {
         self.status(person, id).await?;
         let core = self.0.clone();
-        to_the_end(async move { settle::settle(&core, id, Outcome::Cancelled).await }).await?;
+        to_the_end(async move { settle::settle(&core, id, Outcome::Cancelled, Way::Person).await })
+            .await?;
         self.status(person, id).await
     }
 

@@ -186,6 +186,7 @@ async fn change(
         core.publish(announcement);
     }
     if let Some(action) = action {
+        core.metrics.outcomes.condition_changed(action);
         tracing::info!(connection = %row.id, action, "a connection's condition changed");
     }
     Ok(true)

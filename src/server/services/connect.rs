@@ -29,6 +29,7 @@ use crate::{
     server::{
         db::{attempt, connection},
         manifest::{Manifest, Registry},
+        metrics::outcomes::Way,
         nango::{NangoError, credentials::Credentials},
     },
 };
@@ -238,6 +239,7 @@ impl Connect {
             .into());
         }
         attempt.connection_id = row.id;
+        let mut superseded = false;
         if new {
             row.account = settle::account(manifest, &attempt.config);
             row.provider_config_key = Some(attempt.provider_config_key.clone());
@@ -245,7 +247,7 @@ impl Connect {
         } else {
             if let Some(older) = attempt::open_of(&mut tx, row.id).await? {
                 let open = [AttemptState::Open];
-                attempt::compare_and_set(
+                superseded = attempt::compare_and_set(
                     &mut tx,
                     older.id,
                     &open,
@@ -281,6 +283,10 @@ impl Connect {
             .await?
             .ok_or_else(error::connection_unknown)?;
         tx.commit().await?;
+        if superseded {
+            let outcomes = &core.metrics.outcomes;
+            outcomes.attempt_ended("superseded", Way::Person);
+        }
         if let Some(announcement) = announcement {
             core.publish(announcement);
         }

@@ -1,9 +1,6 @@
 //! What the services share: the database, Nango, the hub, the clock, the manifests.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{connection::Connection, problem::Problem},
@@ -13,10 +10,11 @@ use crate::{
         identity::Identity,
         live::{Hub, Message},
         manifest::Registry,
+        metrics::Metrics,
         nango::NangoService,
         services::{
-            fields::Fields, integrations::Integrations, lease::Lease, passwords::Passwords,
-            reconcile, rows, watch::Watch, webhooks,
+            counts, fields::Fields, health, integrations::Integrations, lease::Lease,
+            passwords::Passwords, reconcile, rows, watch::Watch, webhooks,
         },
     },
 };
@@ -36,6 +34,20 @@ pub enum Nango {
     },
     /// Nowhere: connecting is off, for this reason.
     Off(Box<Problem>),
+}
+
+impl Nango {
+    /// Counts its calls here.
+    #[must_use]
+    pub fn watched(self, metrics: &Metrics) -> Self {
+        match self {
+            Self::On { service, sandbox } => Self::On {
+                service: service.watched(metrics),
+                sandbox,
+            },
+            Self::Off(problem) => Self::Off(problem),
+        }
+    }
 }
 
 /// The state behind every service.
@@ -67,10 +79,11 @@ pub struct Core {
     pub passwords: Passwords,
     /// Whose word on who somebody is counts.
     pub identity: Identity,
-    /// This instance is about to end.
-    pub stopping: AtomicBool,
     /// One for each open stream that reads everything again: all of them may have to at once.
     pub again: Semaphore,
+    pub metrics: Metrics,
+    pub health: health::State,
+    pub counts: counts::Memory,
 }
 
 /// Signing in by e-mail address and password.

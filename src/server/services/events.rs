@@ -77,6 +77,11 @@ impl Events {
         self.0.hub.resync();
     }
 
+    /// A page was too far behind, and gets everything again.
+    pub fn lagged(&self) {
+        self.0.metrics.live.resynced("lagged");
+    }
+
     /// How many streams are open.
     pub fn open(&self) -> usize {
         self.0.hub.streams()

@@ -16,7 +16,6 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
-use tracing::Instrument;
 
 use super::{connect::Connect, core::Core, error};
 use crate::{
@@ -27,6 +26,7 @@ use crate::{
             NangoError, NangoService,
             providers::{Field, Provider},
         },
+        request,
     },
 };
 
@@ -116,7 +116,7 @@ impl Fields {
             };
             if ask {
                 let task = ask_nango(self.clone(), nango.clone(), provider.to_owned());
-                tokio::spawn(task.in_current_span());
+                tokio::spawn(request::carry(task));
             }
             if !wait || timeout_at(deadline, answered).await.is_err() {
                 return;

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::server::{
     db::attempt,
+    metrics::outcomes::Way,
     nango::{socket::Socket, wire::SocketMessage},
 };
 
@@ -24,7 +25,7 @@ pub async fn listen(core: Arc<Core>, attempt: attempt::Row, mut socket: Socket) 
                 is_pending,
             } if provider_config_key == attempt.provider_config_key => {
                 core.watch
-                    .confirm(&core, &attempt, &connection_id, is_pending)
+                    .confirm(&core, &attempt, &connection_id, is_pending, Way::Socket)
                     .await
             }
             SocketMessage::Error {
@@ -33,7 +34,7 @@ pub async fn listen(core: Arc<Core>, attempt: attempt::Row, mut socket: Socket) 
                 ..
             } => {
                 let outcome = failure(attempt.id, &error_type, &error_desc);
-                settle::settle(&core, attempt.id, outcome).await
+                settle::settle(&core, attempt.id, outcome, Way::Socket).await
             }
             _ => continue,
         };

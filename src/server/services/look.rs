@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use tracing::Instrument;
+
 use super::{
     ServiceError,
     core::Core,
@@ -12,7 +14,9 @@ use crate::{
     domain::attempt::{AttemptKind, AttemptState},
     server::{
         db::{attempt, connection, owed_deletion},
+        metrics::outcomes::Way,
         nango::{NangoError, NangoService, wire::ListedConnection},
+        request::TRACED,
     },
 };
 
@@ -27,6 +31,11 @@ const AWAITED_MS: i64 = 120_000;
 
 /// Looks for these attempts in Nango's list now.
 pub async fn look(core: &Core, attempts: &[attempt::Row]) -> Result<(), ServiceError> {
+    let span = tracing::info_span!(target: TRACED, "look", patchbay.attempts = attempts.len());
+    look_at(core, attempts).instrument(span).await
+}
+
+async fn look_at(core: &Core, attempts: &[attempt::Row]) -> Result<(), ServiceError> {
     let now = core.clock.now();
     let awaited = |attempt: &attempt::Row| {
         attempt.state == AttemptState::Open && now.0 - attempt.created_at.0 < AWAITED_MS
@@ -40,27 +49,29 @@ pub async fn look(core: &Core, attempts: &[attempt::Row]) -> Result<(), ServiceE
         .iter()
         .partition(|attempt| attempt.kind == AttemptKind::Connect);
     let entries = newest(&nango, &connects).await?;
-    let mut outcome = bind(core, &nango, &connects, entries).await;
+    let mut outcome = bind(core, &nango, &connects, entries, Way::Poll).await;
     for attempt in reconnects {
         // Whatever fails for one must not keep the others from their outcome.
-        outcome = outcome.and(by_tag(core, &nango, attempt).await);
+        let found = by_tag(core, &nango, attempt, Way::Poll).await;
+        outcome = outcome.and(found);
     }
     outcome
 }
 
 /// Looks for one attempt: its person asks.
 pub async fn one(core: &Core, attempt: &attempt::Row) -> Result<(), ServiceError> {
-    by_tag(core, core.nango()?, attempt).await
+    by_tag(core, core.nango()?, attempt, Way::Hint).await
 }
 
 async fn by_tag(
     core: &Core,
     nango: &NangoService,
     attempt: &attempt::Row,
+    way: Way,
 ) -> Result<(), ServiceError> {
     let id = attempt.id.to_string();
     let entries = nango.connections_tagged(TAG_ATTEMPT, &id).await?;
-    bind(core, nango, &[attempt], entries).await
+    bind(core, nango, &[attempt], entries, way).await
 }
 
 /// Settles each attempt whose connection is among the entries; the first failure is told at the
@@ -70,6 +81,7 @@ async fn bind(
     nango: &NangoService,
     attempts: &[&attempt::Row],
     entries: Vec<ListedConnection>,
+    way: Way,
 ) -> Result<(), ServiceError> {
     let by_id: HashMap<String, &attempt::Row> = attempts
         .iter()
@@ -92,7 +104,8 @@ async fn bind(
         let settled = match confirmed(core, nango, attempt, &entry, false).await {
             Ok(None) => continue,
             Ok(Some(confirmed)) => {
-                settle::settle(core, attempt.id, Outcome::Connected(confirmed)).await
+                let outcome = Outcome::Connected(confirmed);
+                settle::settle(core, attempt.id, outcome, way).await
             }
             Err(error) => Err(error),
         };

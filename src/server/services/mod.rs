@@ -11,6 +11,7 @@ pub mod audit_log;
 pub mod condition;
 pub mod connect;
 pub mod core;
+pub mod counts;
 pub mod dictionary;
 pub mod disconnect;
 pub mod error;
@@ -49,9 +50,7 @@ pub mod webhooks;
 
 use std::{future::Future, sync::Arc};
 
-use tracing::Instrument;
-
-use crate::domain::problem::Problem;
+use crate::{domain::problem::Problem, server::request};
 
 pub use error::ServiceError;
 
@@ -61,7 +60,7 @@ async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
 ) -> Result<T, ServiceError> {
     let origin = origin::current().unwrap_or_default();
-    tokio::spawn(origin::scope(origin, work).in_current_span())
+    tokio::spawn(request::carry(origin::scope(origin, work)))
         .await
         .unwrap_or_else(|error| {
             tracing::error!(%error, "a change broke off");
@@ -77,6 +76,7 @@ pub struct Services {
     pub attempts: attempts::Attempts,
     pub audit_log: audit_log::AuditLog,
     pub connect: connect::Connect,
+    pub counts: counts::Counted,
     pub disconnect: disconnect::Disconnect,
     pub events: events::Events,
     pub health: health::Health,
@@ -99,6 +99,7 @@ impl Services {
             attempts: attempts::Attempts(core.clone()),
             audit_log: audit_log::AuditLog(core.clone()),
             connect: connect::Connect(core.clone()),
+            counts: counts::Counted(core.clone()),
             disconnect: disconnect::Disconnect(core.clone()),
             events: events::Events(core.clone()),
             health: health::Health(core.clone()),

@@ -28,6 +28,11 @@ pub fn afterwards() -> Problem {
     of(Outage::Away, true)
 }
 
+/// Nothing was asked for but an answer, and there was none.
+pub fn away() -> Problem {
+    of(Outage::Away, false)
+}
+
 fn of(outage: Outage, maybe: bool) -> Problem {
     match outage {
         Outage::Away => Problem::new(

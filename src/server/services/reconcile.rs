@@ -13,6 +13,7 @@ use std::{
 };
 
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -26,7 +27,9 @@ use crate::{
     domain::connection::Status,
     server::{
         db::{attempt, connection},
+        metrics::outcomes::Way,
         nango::{NangoError, wire::ListedConnection},
+        request::TRACED,
     },
 };
 
@@ -85,6 +88,13 @@ struct Bound {
 impl Reconcile {
     /// Compares once.
     pub async fn run(&self) -> Result<Report, ServiceError> {
+        let span = tracing::info_span!(target: TRACED, "reconcile");
+        let result = self.compare_all().instrument(span).await;
+        self.0.metrics.background.reconciled(result.is_ok());
+        result
+    }
+
+    async fn compare_all(&self) -> Result<Report, ServiceError> {
         let core = &*self.0;
         let mut report = Report::default();
         let hasher = RandomState::new();
@@ -278,7 +288,10 @@ async fn recover(core: &Core, entry: &ListedConnection) -> Result<bool, ServiceE
         return Ok(false);
     };
     match confirmed(core, &core.nango()?.background(), &attempt, entry, false).await? {
-        Some(confirmed) => settle::settle(core, id, Outcome::Connected(confirmed)).await,
+        Some(confirmed) => {
+            let outcome = Outcome::Connected(confirmed);
+            settle::settle(core, id, outcome, Way::Reconciler).await
+        }
         None => Ok(false),
     }
 }
@@ -328,8 +341,10 @@ pub async fn keep(core: Arc<Core>) {
         if !core.lease.held() || core.nango().is_err() {
             // Whoever holds the lease now knows better what is amiss.
             *lock(&core.reconcile.last) = None;
+            core.metrics.background.reconciler_off_duty();
             continue;
         }
+        core.metrics.background.reconciler_on_duty();
         if Instant::now() >= approvals {
             approvals = Instant::now() + WAITING_EVERY;
             if let Err(error) = this.approvals().await {

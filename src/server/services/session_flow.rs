@@ -11,6 +11,7 @@ use super::{
 use crate::server::{
     db::attempt,
     manifest::Manifest,
+    metrics::outcomes::Way,
     nango::{
         NangoError,
         sessions::{Flow, Session},
@@ -77,7 +78,7 @@ pub async fn typed(
             // Nango has it. If its list cannot be read just now the poll will find it there.
             let confirmed = core
                 .watch
-                .confirm(core, attempt, &created.connection_id, outbound)
+                .confirm(core, attempt, &created.connection_id, outbound, Way::Answer)
                 .await;
             if let Err(error) = confirmed {
                 tracing::warn!(%error, attempt = %attempt.id, "confirming is left to the poll");
@@ -122,6 +123,7 @@ async fn refused(
         "typed credentials were refused"
     );
     problem.reference = Some(reference);
-    settle::settle(core, attempt.id, outcome(problem.sentence())).await?;
+    let outcome = outcome(problem.sentence());
+    settle::settle(core, attempt.id, outcome, Way::Answer).await?;
     Err(problem.into())
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{ServiceError, audit as log, condition::Condition, core::Core};
@@ -19,7 +20,9 @@ use crate::{
     server::{
         db::{DbError, Tx, attempt, connection, owed_deletion, user},
         manifest::Manifest,
+        metrics::outcomes::Way,
         nango::wire::ListedConnection,
+        request::TRACED,
     },
 };
 
@@ -80,8 +83,30 @@ const EXPIRED: &str = "Signing in was not finished in time. Connect again when y
 const CANCELLED: &str = "You cancelled before it was connected. Connect again when you are ready.";
 const BROKEN: &str = "The account was connected, but its access does not work. Reconnect it.";
 
-/// Ends an attempt, or changes nothing if it has ended already. Returns whether it changed.
-pub async fn settle(core: &Core, attempt_id: Uuid, outcome: Outcome) -> Result<bool, ServiceError> {
+/// Ends an attempt, or changes nothing if it has ended already. Returns whether it changed. `way`: how
+/// the outcome came.
+pub async fn settle(
+    core: &Core,
+    attempt_id: Uuid,
+    outcome: Outcome,
+    way: Way,
+) -> Result<bool, ServiceError> {
+    let span = tracing::info_span!(
+        target: TRACED,
+        "settle",
+        patchbay.attempt.id = %attempt_id,
+        patchbay.attempt.outcome = outcome.word(),
+        patchbay.attempt.way = way.word(),
+    );
+    end(core, attempt_id, outcome, way).instrument(span).await
+}
+
+async fn end(
+    core: &Core,
+    attempt_id: Uuid,
+    outcome: Outcome,
+    way: Way,
+) -> Result<bool, ServiceError> {
     let now = core.clock.now();
     let mut tx = core.db.write().await?;
     let Some(attempt) = attempt::get(&mut tx, attempt_id).await? else {
@@ -122,7 +147,8 @@ pub async fn settle(core: &Core, attempt_id: Uuid, outcome: Outcome) -> Result<b
     }
     if changed {
         core.watch.settled(attempt_id);
-        tracing::info!(attempt = %attempt_id, outcome = outcome.word(), "settled");
+        core.metrics.outcomes.attempt_ended(outcome.word(), way);
+        tracing::info!(attempt = %attempt_id, outcome = outcome.word(), way = way.word(), "settled");
     }
     Ok(changed)
 }

@@ -12,6 +12,7 @@ use crate::{
     domain::timestamp::Timestamp,
     server::{
         db::{attempt, connection, owed_deletion},
+        metrics::outcomes::Way,
         nango::{NangoError, NangoService},
     },
 };
@@ -42,7 +43,7 @@ pub async fn sweep(core: &Core, held: bool) -> Result<Vec<attempt::Row>, Service
     }
     for attempt in &overdue {
         // One that cannot be closed must not keep the others open.
-        if let Err(error) = settle::settle(core, attempt.id, Outcome::Expired).await {
+        if let Err(error) = settle::settle(core, attempt.id, Outcome::Expired, Way::Expiry).await {
             tracing::warn!(%error, attempt = %attempt.id, "an overdue attempt stays open");
         }
     }

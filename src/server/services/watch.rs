@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     domain::attempt::{AttemptKind, AttemptState},
-    server::{db::attempt, nango::socket::Socket},
+    server::{db::attempt, metrics::outcomes::Way, nango::socket::Socket},
 };
 
 /// Pauses between two looks at an open attempt, in seconds: quick while the person is likely to be
@@ -174,6 +174,7 @@ impl Watch {
         attempt: &attempt::Row,
         nango_connection_id: &str,
         waiting: bool,
+        way: Way,
     ) -> Result<bool, ServiceError> {
         for pause in CONFIRM_PAUSES_MS {
             sleep(Duration::from_millis(pause)).await;
@@ -184,7 +185,8 @@ impl Watch {
                     tracing::warn!(attempt = %attempt.id, "a connection of somebody else was named");
                     return Ok(false);
                 };
-                return settle::settle(core, attempt.id, Outcome::Connected(confirmed)).await;
+                let outcome = Outcome::Connected(confirmed);
+                return settle::settle(core, attempt.id, outcome, way).await;
             }
         }
         self.hurry(attempt.id);
@@ -347,7 +349,7 @@ async fn look_for(core: &Core, held: bool, over: bool) {
                 continue;
             };
             // A success that was found has settled it: then this changes nothing.
-            if let Err(error) = settle::settle(core, attempt.id, outcome).await {
+            if let Err(error) = settle::settle(core, attempt.id, outcome, Way::Hint).await {
                 tracing::warn!(%error, attempt = %attempt.id, "a popup's word is lost");
             }
         }

@@ -7,6 +7,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{sleep, timeout},
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -22,14 +23,17 @@ use crate::{
     domain::{
         attempt::{AttemptKind, AttemptState},
         connection::Status,
+        problem::Problem,
         timestamp::Timestamp,
     },
     server::{
         db::{attempt, connection},
+        metrics::outcomes::Way,
         nango::{
             signature,
             webhook::{Auth, Fault, Operation, Sync, Webhook},
         },
+        request::TRACED,
     },
 };
 
@@ -53,13 +57,15 @@ pub struct Webhooks(pub(super) Arc<Core>);
 impl Webhooks {
     /// Whether a webhook with this signature is worth reading at all.
     pub fn expects(&self, signature: Option<&str>) -> Result<(), ServiceError> {
-        if self.0.webhooks.signing_key.is_none() {
-            return Err(error::webhooks_off().into());
-        }
-        if signature.is_none() {
-            return Err(error::webhook_signature_invalid().into());
-        }
-        Ok(())
+        let (outcome, problem) = if self.0.webhooks.signing_key.is_none() {
+            ("off", error::webhooks_off())
+        } else if signature.is_none() {
+            ("bad_signature", error::webhook_signature_invalid())
+        } else {
+            return Ok(());
+        };
+        self.0.metrics.outcomes.webhook("unknown", outcome);
+        Err(problem.into())
     }
 
     /// A place among those whose bodies are read.
@@ -71,22 +77,46 @@ impl Webhooks {
     /// Checks the signature over the raw body, then does what the webhook asks for. What is of no
     /// concern here is taken and ignored.
     pub async fn receive(&self, signature: Option<&str>, body: &[u8]) -> Result<(), ServiceError> {
-        let core = &self.0;
-        let key = core
-            .webhooks
-            .signing_key
-            .as_ref()
-            .ok_or_else(error::webhooks_off)?;
+        let outcomes = &self.0.metrics.outcomes;
+        let webhook = self.read(signature, body).inspect_err(|(outcome, _)| {
+            outcomes.webhook("unknown", outcome);
+        });
+        let webhook = webhook.map_err(|(_, problem)| *problem)?;
+        let kind = kind(&webhook);
+        let span = tracing::info_span!(target: TRACED, "webhook", patchbay.webhook.type = kind);
+        let taken = self.take(webhook).instrument(span).await;
+        let outcome = match &taken {
+            Ok(Taken::Accepted) => "accepted",
+            Ok(Taken::Duplicate) => "duplicate",
+            Ok(Taken::Ignored) => "ignored",
+            Err(_) => "failed",
+        };
+        outcomes.webhook(kind, outcome);
+        taken.map(drop)
+    }
+
+    fn read(
+        &self,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Result<Webhook, (&'static str, Box<Problem>)> {
+        let key = self.0.webhooks.signing_key.as_ref();
+        let key = key.ok_or_else(|| ("off", Box::new(error::webhooks_off())))?;
         if !signature.is_some_and(|given| signature::verify(key, body, given)) {
-            return Err(error::webhook_signature_invalid().into());
+            let problem = error::webhook_signature_invalid();
+            return Err(("bad_signature", Box::new(problem)));
         }
-        let webhook = Webhook::parse(body).map_err(|reason| {
+        Webhook::parse(body).map_err(|reason| {
             tracing::warn!(%reason, "a webhook cannot be read");
-            error::webhook_unreadable()
-        })?;
+            ("unreadable", Box::new(error::webhook_unreadable()))
+        })
+    }
+
+    async fn take(&self, webhook: Webhook) -> Result<Taken, ServiceError> {
+        let core = &self.0;
         if let Webhook::Other { kind } = &webhook {
             tracing::debug!(kind, "a webhook of no concern");
-            return Ok(());
+            return Ok(Taken::Ignored);
         }
         core.nango()?;
         let _waiting = core.webhooks.room.try_acquire().map_err(|_| busy())?;
@@ -100,7 +130,7 @@ impl Webhooks {
             match webhook {
                 Webhook::Auth(auth) => authorised(&core, &auth).await,
                 Webhook::Sync(sync) => synced(&core, &sync).await,
-                Webhook::Other { .. } => Ok(()),
+                Webhook::Other { .. } => Ok(Taken::Ignored),
             }
         })
         .await
@@ -114,54 +144,90 @@ fn busy() -> ServiceError {
     }
 }
 
-async fn authorised(core: &Core, auth: &Auth) -> Result<(), ServiceError> {
+/// What became of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Accepted,
+    /// Of no concern: another type, somebody else's connection.
+    Ignored,
+    /// It says what is known already.
+    Duplicate,
+}
+
+impl Taken {
+    const fn if_changed(changed: bool) -> Self {
+        if changed {
+            Self::Accepted
+        } else {
+            Self::Duplicate
+        }
+    }
+}
+
+/// Nango's types, and one word for what may come next.
+fn kind(webhook: &Webhook) -> &'static str {
+    match webhook {
+        Webhook::Auth(_) => "auth",
+        Webhook::Sync(_) => "sync",
+        Webhook::Other { kind } => match kind.as_str() {
+            "forward" => "forward",
+            "async_action" => "async_action",
+            _ => "other",
+        },
+    }
+}
+
+async fn authorised(core: &Core, auth: &Auth) -> Result<Taken, ServiceError> {
     tracing::debug!(operation = ?auth.operation, success = auth.success, "webhook");
     match (&auth.operation, auth.success) {
         (Operation::Refresh, _) => refreshed(core, auth).await,
         (Operation::Creation | Operation::Override, true) => succeeded(core, auth).await,
         (Operation::Creation | Operation::Override, false) => failed(core, auth).await,
-        (Operation::Other(_), _) => Ok(()),
+        (Operation::Other(_), _) => Ok(Taken::Ignored),
     }
 }
 
 /// A creation or an override: the attempt in the tags is over.
-async fn succeeded(core: &Core, auth: &Auth) -> Result<(), ServiceError> {
+async fn succeeded(core: &Core, auth: &Auth) -> Result<Taken, ServiceError> {
     let id = auth.tags.as_ref().and_then(|tags| tags.get(TAG_ATTEMPT));
     // Somebody else's connection, or a session that was deleted under its flow.
     let Some(id) = id.and_then(|id| Uuid::parse_str(id).ok()) else {
-        return Ok(());
+        return Ok(Taken::Ignored);
     };
     let mut tx = core.db.read().await?;
     let attempt = attempt::get(&mut tx, id).await?;
     let bound = connection::by_nango_id(&mut tx, &auth.connection_id).await?;
     tx.commit().await?;
     let Some(attempt) = attempt else {
-        return Ok(());
+        return Ok(Taken::Ignored);
     };
     if attempt.state == AttemptState::Succeeded
         && let Some(row) = bound
     {
         // Told once more: an installation was approved, or the same thing arrived twice.
         return match row.status {
-            Status::Pending => reconcile::approval(core, &row).await,
-            _ => Ok(()),
+            Status::Pending => reconcile::approval(core, &row)
+                .await
+                .map(|()| Taken::Accepted),
+            _ => Ok(Taken::Duplicate),
         };
     }
     let confirmed = core
         .watch
-        .confirm(core, &attempt, &auth.connection_id, false)
+        .confirm(core, &attempt, &auth.connection_id, false, Way::Webhook)
         .await;
-    if let Err(error) = confirmed {
+    if let Err(error) = &confirmed {
         tracing::warn!(%error, attempt = %attempt.id, "a webhook's outcome is left to the poll");
         core.watch.hurry(attempt.id);
     }
-    Ok(())
+    // One that is left to the poll has been of use all the same.
+    Ok(Taken::if_changed(confirmed.unwrap_or(true)))
 }
 
 /// A failed creation has no tags and names a connection that never was; a failed reconnect names
 /// the connection, which is as it was, and not the attempt: a late one must not end a later attempt.
 /// So nothing ends here. Whoever waits is looked for at once.
-async fn failed(core: &Core, auth: &Auth) -> Result<(), ServiceError> {
+async fn failed(core: &Core, auth: &Auth) -> Result<Taken, ServiceError> {
     let mut tx = core.db.read().await?;
     let open = match connection::by_nango_id(&mut tx, &auth.connection_id).await? {
         Some(row)
@@ -173,25 +239,29 @@ async fn failed(core: &Core, auth: &Auth) -> Result<(), ServiceError> {
     };
     tx.commit().await?;
     let Some(attempt) = open.filter(|attempt| attempt.kind == AttemptKind::Reconnect) else {
-        return Ok(());
+        return Ok(Taken::Ignored);
     };
     core.watch.hurry(attempt.id);
-    Ok(())
+    Ok(Taken::Accepted)
 }
 
 /// Tokens were renewed, or could not be.
-async fn refreshed(core: &Core, auth: &Auth) -> Result<(), ServiceError> {
+async fn refreshed(core: &Core, auth: &Auth) -> Result<Taken, ServiceError> {
     let mut tx = core.db.read().await?;
     let bound = connection::by_nango_id(&mut tx, &auth.connection_id).await?;
     tx.commit().await?;
-    let Some(row) = bound else { return Ok(()) };
+    let Some(row) = bound else {
+        return Ok(Taken::Ignored);
+    };
     for pause in LIST_PAUSES_MS {
         sleep(Duration::from_millis(pause)).await;
         // A provider that is down fails thousands at once, and nobody waits for them here.
         let nango = core.nango()?.background();
         let entry = nango.listed_connection(&auth.connection_id).await?;
         // One that is gone is the reconciler's: it looks twice.
-        let Some(entry) = entry else { return Ok(()) };
+        let Some(entry) = entry else {
+            return Ok(Taken::Ignored);
+        };
         let condition = Condition::of(&entry);
         if condition != Condition::Broken && !auth.success {
             continue;
@@ -208,24 +278,26 @@ async fn refreshed(core: &Core, auth: &Auth) -> Result<(), ServiceError> {
             reason,
             version: Some(row.version),
         };
-        condition::observe(core, seen).await?;
-        return Ok(());
+        let changed = condition::observe(core, seen).await?;
+        return Ok(Taken::if_changed(changed));
     }
-    Ok(())
+    Ok(Taken::Duplicate)
 }
 
-async fn synced(core: &Core, sync: &Sync) -> Result<(), ServiceError> {
+async fn synced(core: &Core, sync: &Sync) -> Result<Taken, ServiceError> {
     let mut tx = core.db.read().await?;
     let bound = connection::by_nango_id(&mut tx, &sync.connection_id).await?;
     tx.commit().await?;
-    let Some(row) = bound else { return Ok(()) };
+    let Some(row) = bound else {
+        return Ok(Taken::Ignored);
+    };
     let failure = (!sync.success).then(|| {
         let (kind, description) = words(sync.error.as_ref());
         told(&row, dictionary::sync_failure(), kind, description)
     });
     let failed_at = sync.failed_at.as_deref().and_then(Timestamp::parse);
-    condition::synced(core, &sync.connection_id, failure, failed_at).await?;
-    Ok(())
+    let changed = condition::synced(core, &sync.connection_id, failure, failed_at).await?;
+    Ok(Taken::if_changed(changed))
 }
 
 /// The sentence for the person; the log keeps Nango's own words beside the same reference.

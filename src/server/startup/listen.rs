@@ -110,6 +110,7 @@ pub async fn keep(between: Between, mut way: Way, services: Services) {
             Way::Listen(Some(listener)) => {
                 let why = hear(&between, *listener, &services).await;
                 tracing::warn!(why, "notifications are interrupted");
+                services.health.listens(false);
                 way = Way::Listen(None);
             }
             Way::Listen(None) => {
@@ -120,6 +121,7 @@ pub async fn keep(between: Between, mut way: Way, services: Services) {
                     }
                     back => {
                         tracing::info!("notifications are back");
+                        services.health.listens(true);
                         // What came between is not known.
                         services.events.resync();
                         back

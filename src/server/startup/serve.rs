@@ -28,6 +28,7 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::server::{
+    clock::Clock,
     config::{self, Config, NoDemo},
     state::{Rate, Web},
 };
@@ -134,6 +135,7 @@ pub fn web(config: &Config) -> Web {
         requests: rate(config.limits.requests),
         changes: rate(config.limits.changes),
         patience: PATIENCE + config.nango.timeout,
+        new_id: || Clock::system().new_id(),
     }
 }
 

@@ -174,4 +174,5 @@ pub const TABLE: &[Row] = &[
     get("/api/v1/openapi.json", "/api/v1/openapi.json", all("200")),
     get("/health/live", "/health/live", all("200")),
     get("/health/ready", "/health/ready", all("200")),
+    get("/health/startup", "/health/startup", all("200")),
 ];

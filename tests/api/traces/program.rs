@@ -1,0 +1,88 @@
+//! The real program, as an operator starts it.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    app::{SIGNING_KEY, eventually},
+    nango::KEY,
+    support::db::TestDb,
+};
+
+pub struct Program {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Program {
+    pub fn start(db: &TestDb, settings: &[(&str, &str)]) -> Self {
+        let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/empty.toml");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_patchbay"))
+            .arg("serve")
+            .env_clear()
+            .env("PATCHBAY_CONFIG", empty)
+            .env("DATABASE_URL", &db.url)
+            .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("NANGO_SECRET_KEY", KEY)
+            .env("NANGO_WEBHOOK_SIGNING_KEY", SIGNING_KEY)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (to, from) = (log.clone(), child.stderr.take().expect("a pipe"));
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                let mut log = to.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Self { child, log }
+    }
+
+    pub fn log(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.clone()
+    }
+
+    /// Waits until this is in its log; the word that comes after it.
+    pub async fn until(&mut self, what: &str) -> String {
+        eventually(what, || async {
+            let log = self.log();
+            let (_, rest) = log.split_once(what)?;
+            let end = rest.find(|c: char| c.is_whitespace() || c == '"')?;
+            Some(rest[..end].to_owned())
+        })
+        .await
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn end(&mut self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(asked.expect("kill").success());
+        let began = std::time::Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                break status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
