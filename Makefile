@@ -53,6 +53,10 @@ soak: ## 10,000 attempts against a Nango that loses, doubles and refuses; SOAK_D
 	export SOAK_DATABASE SOAK_ATTEMPTS=$${SOAK_ATTEMPTS:-10000} SOAK_SAMPLES=$${SOAK_SAMPLES:-300}; \
 	$(CHECK) cargo test --locked --features ssr --test soak -- --nocapture $$SOAK_DATABASE
 
+.PHONY: bench
+bench: $(BINARY) ## How fast it answers, beside a bare axum route with the same bytes; BENCH_SECONDS, BENCH_ROWS
+	@scripts/bench.sh $(BINARY)
+
 .PHONY: chaos
 chaos: ## Three servers and 200 people for ten minutes, while everything breaks; CHAOS_SEED="1 2" for others
 	@scripts/postgres.sh binaries

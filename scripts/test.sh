@@ -12,6 +12,7 @@ scripts/tools.sh test
 
 step "format"
 cargo fmt --check
+cargo fmt --check --manifest-path bench/Cargo.toml
 
 # Not its advisories: their database is on the network, and a CI need not reach that. `make advisories`.
 step "dependencies: licences, bans, sources"
@@ -19,6 +20,9 @@ cargo deny --locked check licenses bans sources
 
 step "clippy: server"
 check cargo clippy --locked --features ssr --all-targets -- -D warnings
+
+step "clippy: benchmark"
+CARGO_TARGET_DIR=target/bench cargo clippy --locked --manifest-path bench/Cargo.toml -- -D warnings
 
 step "clippy: browser"
 check cargo clippy --locked --features hydrate --lib --target wasm32-unknown-unknown -- -D warnings

@@ -60,7 +60,9 @@ impl Client {
 
     /// Sends, reads the answer to its end, and says its status.
     pub async fn ask(&mut self, request: &[u8]) -> Result<u16> {
-        self.exchange(request, |_| {}).await.map(|(status, _)| status)
+        self.exchange(request, |_| {})
+            .await
+            .map(|(status, _)| status)
     }
 
     /// The same, and keeps what came.
@@ -68,7 +70,10 @@ impl Client {
         let mut body = Vec::new();
         let keep = |bytes: &[u8]| body.extend_from_slice(bytes);
         let (status, head) = self.exchange(request, keep).await?;
-        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        if head
+            .to_ascii_lowercase()
+            .contains("transfer-encoding: chunked")
+        {
             body = joined(&body)?;
         }
         Ok(Answer { status, head, body })
@@ -170,5 +175,7 @@ fn joined(mut bytes: &[u8]) -> Result<Vec<u8>> {
 }
 
 pub fn find(in_bytes: &[u8], what: &[u8]) -> Option<usize> {
-    in_bytes.windows(what.len()).position(|window| window == what)
+    in_bytes
+        .windows(what.len())
+        .position(|window| window == what)
 }

@@ -10,12 +10,17 @@ const PER_PERSON: u64 = 10;
 pub fn create(postgres: &str, name: &str) -> Result<String> {
     drop_it(postgres, name)?;
     sql(postgres, &format!("CREATE DATABASE {name}"))?;
-    let (server, _) = postgres.rsplit_once('/').ok_or("a URL without a database")?;
+    let (server, _) = postgres
+        .rsplit_once('/')
+        .ok_or("a URL without a database")?;
     Ok(format!("{server}/{name}"))
 }
 
 pub fn drop_it(postgres: &str, name: &str) -> Result<()> {
-    sql(postgres, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    sql(
+        postgres,
+        &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+    )
 }
 
 /// Everybody who is signed in has ten connections: eight connected, one broken, one given up. The

@@ -53,7 +53,10 @@ fn settings() -> Settings {
     let rows = env::var("BENCH_ROWS").unwrap_or_else(|_| "10000,1000000".to_owned());
     Settings {
         each: Duration::from_secs(number("BENCH_SECONDS").unwrap_or(8)),
-        rows: rows.split(',').filter_map(|n| n.trim().parse().ok()).collect(),
+        rows: rows
+            .split(',')
+            .filter_map(|n| n.trim().parse().ok())
+            .collect(),
         streams: number("BENCH_STREAMS").unwrap_or(10_000) as usize,
     }
 }

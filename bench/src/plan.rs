@@ -27,7 +27,11 @@ const PEOPLE: usize = 500;
 const PAGES: [(&str, &str, &str); 4] = [
     ("/connectors", "identity", "catalogue"),
     ("/connectors", BROTLI, "catalogue, compressed"),
-    ("/connectors?status=connected", "identity", "catalogue, filtered"),
+    (
+        "/connectors?status=connected",
+        "identity",
+        "catalogue, filtered",
+    ),
     ("/api/v1/connections", "identity", "GET /api/v1/connections"),
 ];
 
@@ -41,13 +45,22 @@ pub async fn run(binary: &str, postgres: &str, settings: &Settings) -> Result<()
 }
 
 async fn measure(binary: &Path, folder: &Path, postgres: &str, settings: &Settings) -> Result<()> {
-    println!("binary: {:.1} MB", std::fs::metadata(binary)?.len() as f64 / 1e6);
+    println!(
+        "binary: {:.1} MB",
+        std::fs::metadata(binary)?.len() as f64 / 1e6
+    );
     let sqlite = folder.join("patchbay.db").display().to_string();
     drop(Server::start(binary, folder, &sqlite).await?);
     let server = Server::start(binary, folder, &sqlite).await?;
-    println!("ready with an existing SQLite database after {} ms", server.ready_after.as_millis());
+    println!(
+        "ready with an existing SQLite database after {} ms",
+        server.ready_after.as_millis()
+    );
     tokio::time::sleep(Duration::from_secs(5)).await;
-    println!("memory at rest: {:.1} MB", process::memory(server.pid()) as f64 / 1e6);
+    println!(
+        "memory at rest: {:.1} MB",
+        process::memory(server.pid()) as f64 / 1e6
+    );
     drop(server);
 
     let name = format!("patchbay_bench_{}", std::process::id());
@@ -66,7 +79,10 @@ async fn measure(binary: &Path, folder: &Path, postgres: &str, settings: &Settin
     table::print(&lines);
     drop(server);
     server = Server::start(binary, folder, &database).await?;
-    println!("ready with an existing PostgreSQL database after {} ms", server.ready_after.as_millis());
+    println!(
+        "ready with an existing PostgreSQL database after {} ms",
+        server.ready_after.as_millis()
+    );
     let cost = streams::open(&server, &people, settings.streams).await;
     match cost {
         Ok(cost) => println!(
@@ -91,7 +107,10 @@ async fn line(
     what: String,
     each: Duration,
 ) -> Result<Line> {
-    let requests: Vec<_> = people.iter().map(|cookie| get(path, cookie, encoding)).collect();
+    let requests: Vec<_> = people
+        .iter()
+        .map(|cookie| get(path, cookie, encoding))
+        .collect();
     let mut client = Client::connect(server.address).await?;
     let answer = client.fetch(&requests[0]).await?;
     if answer.status != 200 {

@@ -82,7 +82,9 @@ impl Server {
                 body.len()
             );
             let answer = client.fetch(request.as_bytes()).await?;
-            let cookie = answer.header("set-cookie").and_then(|c| c.split(';').next());
+            let cookie = answer
+                .header("set-cookie")
+                .and_then(|c| c.split(';').next());
             let Some(cookie) = cookie else {
                 return Err(format!("signing in: {}", answer.head).into());
             };
