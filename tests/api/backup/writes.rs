@@ -105,7 +105,7 @@ pub async fn came(db: &Db, door: usize) -> Vec<u32> {
         Db::Postgres(pool) => {
             sqlx::query_scalar(query)
                 .persistent(false)
-                .fetch_all(pool)
+                .fetch_all(&**pool)
                 .await
         }
     }
