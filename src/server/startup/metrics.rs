@@ -25,9 +25,12 @@ pub fn new() -> Metrics {
     Metrics::new(access::RULES.iter().map(|rule| rule.path))
 }
 
+/// A gauge: its name, what it tells, and how it is read.
+type Gauge = (&'static str, &'static str, fn(&Core) -> Vec<Sample>);
+
 /// Tells of what counts by itself: asked at each scrape, without waiting for anybody.
 pub fn tell(core: &Arc<Core>) {
-    let gauges: [(&str, &str, fn(&Core) -> Vec<Sample>); 7] = [
+    let gauges: [Gauge; 7] = [
         (
             "patchbay_database_connections",
             "Connections to the database, by what they do.",
