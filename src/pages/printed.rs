@@ -121,7 +121,7 @@ impl Printed {
         printed.rows = {
             let render = printed.renderer(&[], frame.now);
             let all = printed.shelf.connectors.iter();
-            all.map(|connector| render(connector)).collect()
+            all.map(render).collect()
         };
         Some(printed)
     }
