@@ -100,21 +100,11 @@ const DOORS: [&str; 2] = ["front", "back"];
 /// The numbers of the people who came by a door.
 pub async fn came(db: &Db, door: usize) -> Vec<u32> {
     let query = "SELECT subject FROM \"user\" WHERE issuer = 'demo'";
-<<<<<<< HEAD
-    let subjects: Vec<String> = match db {
-        Db::Sqlite(pool) => sqlx::query_scalar(query).fetch_all(&**pool).await,
-        Db::Postgres(pool) => {
-            sqlx::query_scalar(query)
-                .persistent(false)
-                .fetch_all(&**pool)
-                .await
-=======
     let found = match db {
         Db::Sqlite(file) => sqlx::query_scalar(query).fetch_all(&**file).await,
         Db::Postgres(server) => {
             let query = sqlx::query_scalar(query).persistent(false);
             query.fetch_all(&**server).await
->>>>>>> deploy
         }
     };
     let subjects: Vec<String> = found.expect("the people");
