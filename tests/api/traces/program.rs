@@ -7,11 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    app::{SIGNING_KEY, eventually},
-    nango::KEY,
-    support::db::TestDb,
-};
+use crate::{app::SIGNING_KEY, nango::KEY, support::db::TestDb};
 
 pub struct Program {
     child: Child,
@@ -54,13 +50,21 @@ impl Program {
 
     /// Waits until this is in its log; the word that comes after it.
     pub async fn until(&mut self, what: &str) -> String {
-        eventually(what, || async {
+        // A debug build on a machine that builds others meanwhile takes its time to start.
+        let began = std::time::Instant::now();
+        loop {
             let log = self.log();
-            let (_, rest) = log.split_once(what)?;
-            let end = rest.find(|c: char| c.is_whitespace() || c == '"')?;
-            Some(rest[..end].to_owned())
-        })
-        .await
+            if let Some((_, rest)) = log.split_once(what)
+                && let Some(end) = rest.find(|c: char| c.is_whitespace() || c == '"')
+            {
+                return rest[..end].to_owned();
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(90),
+                "no “{what}”: {log}"
+            );
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
     }
 
     /// Asks it to end, and waits until it has.
@@ -73,7 +77,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().expect("a status") {
                 break status;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "{}", self.log());
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         assert!(status.success(), "{status}: {}", self.log());
