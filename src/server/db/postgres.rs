@@ -86,6 +86,8 @@ pub struct PgTx {
 pub struct Flight {
     /// It was sent and not answered to its end, or it broke: the connection is of no more use.
     unfinished: bool,
+    /// It was given up.
+    late: bool,
     patience: Duration,
     server: PgServer,
 }
@@ -122,7 +124,7 @@ impl PgServer {
     async fn observed(&self, writes: bool, statement: &'static str) -> Result<PgTx, sqlx::Error> {
         let begun = self
             .watch
-            .begin("postgresql", writes, self.begun(statement));
+            .begin("postgresql", writes, self.begun(Some(statement)));
         let (mut tx, observed) = begun.await?;
         tx.observed = Some(observed);
         Ok(tx)
@@ -134,11 +136,7 @@ impl PgServer {
         if !self.has_sessions() || *self.state.away.borrow() {
             return self.read().await;
         }
-        let _place = Place::take(&self.state)?;
-        match timeout(TO_BEGIN, self.pool.acquire()).await {
-            Ok(connection) => Ok(PgTx::new(connection?, self.clone())),
-            Err(_) => Err(sqlx::Error::PoolTimedOut),
-        }
+        self.begun(None).await
     }
 
     /// It has been proved that no transaction pooler is in between.
@@ -156,7 +154,8 @@ impl PgServer {
         let _ = timeout(Duration::from_secs(1), self.pool.close()).await;
     }
 
-    async fn begun(&self, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+    /// `None`: no transaction, the connection alone.
+    async fn begun(&self, statement: Option<&'static str>) -> Result<PgTx, sqlx::Error> {
         let _place = Place::take(&self.state)?;
         let begun = timeout(TO_BEGIN, self.until_begun(statement)).await;
         match begun {
@@ -176,7 +175,7 @@ impl PgServer {
 
     /// Connections that have died meanwhile are found out by `BEGIN`, which may be said again
     /// elsewhere.
-    async fn until_begun(&self, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+    async fn until_begun(&self, statement: Option<&'static str>) -> Result<PgTx, sqlx::Error> {
         for _ in 0..=CONNECTIONS {
             let mut away = self.state.away.subscribe();
             if *away.borrow_and_update() {
@@ -190,6 +189,9 @@ impl PgServer {
                 _ = away.wait_for(|away| *away) => return Err(is_away()),
             };
             let mut tx = PgTx::new(connection, self.clone());
+            let Some(statement) = statement else {
+                return Ok(tx);
+            };
             match timeout(IDLE_ANSWERS, tx.begin(statement)).await {
                 Ok(Ok(())) => return Ok(tx),
                 Ok(Err(error)) if is_broken(&error) => self.suspect(),
@@ -317,6 +319,7 @@ impl PgTx {
             open: false,
             flight: Flight {
                 unfinished: false,
+                late: false,
                 patience: STATEMENT,
                 server,
             },
@@ -330,9 +333,9 @@ impl PgTx {
     }
 
     /// Nothing but one statement is on its way here, and the connection has broken under it: it may be
-    /// said again elsewhere.
+    /// said again elsewhere. Not what took too long: whoever asks has waited already.
     pub(super) const fn may_repeat(&self) -> bool {
-        !self.open && self.flight.unfinished
+        !self.open && self.flight.unfinished && !self.flight.late
     }
 
     async fn begin(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
@@ -388,6 +391,7 @@ impl Flight {
     ) -> Result<T, sqlx::Error> {
         self.unfinished = true;
         let Ok(done) = timeout(self.patience, statement).await else {
+            self.late = true;
             self.server.suspect();
             let late = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
             return Err(sqlx::Error::Io(late));
