@@ -94,6 +94,10 @@ contract: $(BINARY) ## Made-up requests to the API: it answers as its OpenAPI do
 proxies: $(BINARY) ## Behind the real nginx and Caddy, with the configurations of deploy/
 	@scripts/proxies.sh $(BINARY)
 
+.PHONY: bare
+bare: $(BINARY) ## On a machine with nothing on it but the C library
+	@scripts/bare.sh $(BINARY)
+
 .PHONY: pooler
 pooler: $(BINARY) ## Behind the real PgBouncer in transaction mode, as behind Supabase's pooler
 	@scripts/pooler.sh $(BINARY)

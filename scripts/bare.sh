@@ -69,13 +69,18 @@ line : "${settings[@]}" "${data[@]}" -- serve
 in_background server "${line[@]}"
 server=$pid
 wait_for "$server" "$base/health/live"
-alone : "${settings[@]}" -- health >/dev/null || die "it is not ready"
+# It answers while it starts, and says that it does.
+for _ in $(seq 50); do
+  alone : "${settings[@]}" -- health >"$folder/said" 2>&1 && break
+  sleep 0.2
+done
+[ "$(cat "$folder/said")" = ready ] || die "$(cat "$folder/said")"
 ok "it is ready, and its own health check finds it"
 
 curl -sS -c "$folder/cookies" -o /dev/null -X POST -H "Origin: $base" "$base/sign-in/demo"
 curl -sS -b "$folder/cookies" -o "$folder/page" "$base/connectors"
 grep -q 'Gmail' "$folder/page" || die "there is no catalogue"
-assets=$(grep -oE '/(assets|icons)/[A-Za-z0-9_./-]+|/favicon\.svg' "$folder/page" | sort -u)
+assets=$(grep -oE '/(assets|icons)/[A-Za-z0-9_./-]+\.[a-z]+|/favicon\.svg' "$folder/page" | sort -u)
 [ "$(wc -l <<<"$assets")" -ge 6 ] || die "the page names too few files: $assets"
 while read -r asset; do
   [ "$(curl -sS -o /dev/null -w '%{http_code}' "$base$asset")" = 200 ] || die "$asset is not there"
@@ -95,7 +100,8 @@ ro='mount -o remount,ro,bind "$root"'
 nango=NANGO_ENABLED=false
 refuses "data/patchbay.db: its folder cannot be created: Read-only file system" "$ro" "${settings[@]}" -- serve
 refuses "/srv/patchbay.db: " "$ro" "${settings[@]}" "${data[@]}" $nango -- serve
-refuses "/srv/new.db.partial: Read-only file system" "$ro" "${data[@]}" -- backup /srv/new.db
+refuses "unable to open database file" "$ro" "${data[@]}" -- backup /srv/new.db
+refuses "/nowhere: No such file or directory" : "${data[@]}" -- backup /nowhere/new.db
 rm "$root/srv/sandbox.json"
 refuses "/nowhere/sandbox.json (SANDBOX_STATE_FILE): " "mount -t tmpfs tmpfs \"\$root/srv\"; $ro" \
   "${settings[@]}" DATABASE_URL=/srv/patchbay.db SANDBOX_STATE_FILE=/nowhere/sandbox.json -- serve

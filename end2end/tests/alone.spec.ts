@@ -24,7 +24,7 @@ function get(url: string, headers: Record<string, string> = {}) {
 
 test("every file of a page comes packed, tagged, and to be kept for ever", async ({ person, site }) => {
   const page = await (await person.context.request.get(`${site.url}/connectors`)).text();
-  const named = page.match(/\/(?:assets|icons)\/[\w./-]+/g) ?? [];
+  const named = page.match(/\/(?:assets|icons)\/[\w./-]+\.\w+/g) ?? [];
   const files = [...new Set(named)];
   for (const ending of ["patchbay.js", "patchbay.wasm", "patchbay.css", ".svg", ".css"]) {
     expect(files.some((file) => file.endsWith(ending)), `${ending} among ${files}`).toBe(true);
