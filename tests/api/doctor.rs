@@ -292,12 +292,19 @@ async fn a_newer_version_has_been_here() {
     let patchbay::server::db::Db::Sqlite(pool) = &db.db else {
         panic!("not SQLite");
     };
-    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99990101000000, 'later', TRUE, x'00', -1)")
-        .execute(&**pool)
-        .await
-        .expect("a row");
-    let found = examine(&db, &nango.base, &[]).await;
-    is(&found, "database.schema", Status::Failed, "99990101000000");
+    let later = [
+        ("99990101000000", "later", Status::Warning),
+        ("99990101000001", "contract_later", Status::Failed),
+    ];
+    for (version, name, status) in later {
+        let row = format!(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES ({version}, '{name}', TRUE, x'00', -1)"
+        );
+        let written = sqlx::query(&row).execute(&**pool).await;
+        written.expect("a row");
+        let found = examine(&db, &nango.base, &[]).await;
+        is(&found, "database.schema", status, version);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
