@@ -294,7 +294,7 @@ async fn a_newer_version_has_been_here() {
     };
     let later = [
         ("99990101000000", "later", Status::Warning),
-        ("99990101000001", "contract_later", Status::Failed),
+        ("99990101000001", "contract later", Status::Failed),
     ];
     for (version, name, status) in later {
         let row = format!(
