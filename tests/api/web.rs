@@ -181,7 +181,7 @@ on_both! {
         let log = log_text();
         let line = log.lines().find(|line| line.contains("another site") && line.contains(&unique));
         let line = line.expect("a line in the log");
-        for said in ["WARN", "method=POST", &path, "sec_fetch_site=\"cross-site\"", &evil] {
+        for said in ["WARN", "method=\"POST\"", &path, "sec_fetch_site=\"cross-site\"", &evil] {
             assert!(line.contains(said), "{said}: {line}");
         }
         let value = ada.cookie.split_once('=').expect("a value").1;

@@ -18,7 +18,7 @@ const SECRET: &str = "5ecr37-d0-n0t-te11-5ecr37-d0-n0t-te11";
 /// By its name: a new setting that holds a key is a secret here without a line of its own. The
 /// address of a database has a password in it.
 fn is_secret(variable: &str) -> bool {
-    ["SECRET", "_KEY", "PASSWORD", "DATABASE"]
+    ["SECRET", "_KEY", "PASSWORD", "DATABASE", "HEADERS"]
         .iter()
         .any(|part| variable.contains(part))
 }
@@ -90,13 +90,18 @@ fn settings_text() -> String {
             "DATABASE_URL" | "DATABASE_DIRECT_URL" => {
                 format!("postgres://user:{SECRET}@db.example:5432/patchbay")
             }
+            "OTEL_EXPORTER_OTLP_HEADERS" => format!("authorization={SECRET}"),
+            name if name.ends_with("_ADDR") => default.unwrap_or("127.0.0.1:9464").to_owned(),
             "OIDC_PROVIDERS" => PROVIDER.to_owned(),
             "TOKEN_ALGORITHMS" => "HS256".to_owned(),
             // The two kinds of keys are never mixed.
             "TOKEN_JWKS_URL" => continue,
             name if is_secret(name) => SECRET.to_owned(),
             name if name.ends_with("ISSUER") => "https://issuer.example".to_owned(),
-            name if name.ends_with("URL") || name.ends_with("ORIGINS") => {
+            name if ["URL", "ORIGINS", "ENDPOINT"]
+                .iter()
+                .any(|e| name.ends_with(e)) =>
+            {
                 default.unwrap_or("https://a.example").to_owned()
             }
             "TRUSTED_PROXIES" => "10.0.0.0/8".to_owned(),
@@ -139,6 +144,10 @@ fn every_secret_of_the_settings_is_taken_for_one() {
         (
             "OIDC_GOOGLE_CLIENT_SECRET",
             config.oidc[0].client_secret.clone(),
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            config.traces.and_then(|traces| traces.headers),
         ),
         (
             "TOKEN_SECRET",
