@@ -109,6 +109,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "app",
             "domain",
+            "pages::outage",
             "pages::printed",
             "server::http",
             // What a subscription is; nothing is published from here.

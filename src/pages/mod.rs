@@ -10,6 +10,7 @@ pub mod connectors;
 pub mod form_field;
 pub mod frame;
 pub mod not_found;
+pub mod outage;
 pub mod printed;
 pub mod sign_in;
 pub mod sign_up;

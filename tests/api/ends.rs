@@ -3,7 +3,7 @@
 use std::{
     io::Read,
     net::TcpListener,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use reqwest::{Client, Response};
 
 use crate::{
     app::{TestApp, client, eventually},
+    program,
     proxy::Proxy,
     support::db::TestDb,
 };
@@ -25,20 +26,9 @@ impl Program {
     fn start(database: &str, settings: &[(&str, &str)]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
         let address = free.expect("a port").to_string();
-        let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/empty.toml");
-        let child = Command::new(env!("CARGO_BIN_EXE_patchbay"))
-            .arg("serve")
-            .env_clear()
-            .env("PATCHBAY_CONFIG", empty)
-            .env("DATABASE_URL", database)
-            .env("LISTEN_ADDR", &address)
-            .env("NANGO_ENABLED", "false")
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
+        let mut all = vec![("NANGO_ENABLED", "false")];
+        all.extend(settings);
+        let child = program::serve(database, &address, &all);
         Self {
             child,
             base: format!("http://{address}"),

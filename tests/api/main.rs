@@ -60,6 +60,8 @@ mod outage;
 mod people;
 mod personal;
 mod personal_command;
+mod printed;
+mod program;
 mod reconcile;
 mod reconnect;
 mod reference;

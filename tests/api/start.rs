@@ -1,28 +1,14 @@
 //! What the program says when it starts, to whoever reads its log.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    process::{Command, Stdio},
-};
+use std::io::{BufRead, BufReader, Read};
 
-use crate::{app::client, support::db::TestDb};
+use crate::{app::client, program, support::db::TestDb};
 
 /// The log of a server from its start until it answers.
 async fn log_of_a_start(db: &TestDb, settings: &[(&str, &str)]) -> String {
-    let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/empty.toml");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_patchbay"))
-        .arg("serve")
-        .env_clear()
-        .env("PATCHBAY_CONFIG", empty)
-        .env("DATABASE_URL", &db.url)
-        .env("LISTEN_ADDR", "127.0.0.1:0")
-        .env("NANGO_ENABLED", "false")
-        .envs(settings.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program");
+    let mut all = vec![("NANGO_ENABLED", "false")];
+    all.extend(settings);
+    let mut child = program::serve(&db.url, "127.0.0.1:0", &all);
     let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut text = String::new();
     let address = loop {

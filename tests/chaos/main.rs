@@ -50,6 +50,7 @@ use conductor::Conductor;
 use house::House;
 use lease::Lease;
 use ledger::Ledger;
+use process::number;
 use user::User;
 
 /// How long outcomes that only the background finds, and what is owed to Nango, may take: a deletion
@@ -125,15 +126,6 @@ async fn settle(house: &House, users: &[User], ledger: &Ledger) -> Differences {
             return found;
         }
         sleep(Duration::from_secs(1)).await;
-    }
-}
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) if !text.is_empty() => text
-            .parse()
-            .unwrap_or_else(|e| panic!("{variable}={text}: {e}")),
-        _ => otherwise,
     }
 }
 

@@ -33,7 +33,7 @@ use reqwest::{Client, redirect::Policy};
 use tokio::{task::JoinSet, time::sleep};
 
 use load::Load;
-use process::{Folder, Program, free_port, until_ready};
+use process::{Folder, Program, free_port, number, until_ready};
 use stand_in::StandIn;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ const SEALED: Duration = Duration::from_secs(20);
 async fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
     let kills = number("KILLS", 20);
     let seed = number("KILL_SEED", 20_261_127);
-    let mut random = StdRng::seed_from_u64(u64::try_from(seed).expect("a seed"));
+    let mut random = StdRng::seed_from_u64(seed);
     let folder = Folder::new("kill");
     let http = client();
     let nango = StandIn::start(&folder.0, &http, None).await;
@@ -114,7 +114,10 @@ async fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
         starts[starts.len() - 1].as_millis(),
     );
     let told = load.count();
-    assert!(told > 2 * kills, "{told} writes are no load");
+    assert!(
+        u64::try_from(told).expect("a number") > 2 * kills,
+        "{told} writes are no load"
+    );
 }
 
 fn server(folder: &Folder, database: &str, port: u16, nango: &StandIn) -> Program {
@@ -134,13 +137,4 @@ fn client() -> Client {
         .timeout(Duration::from_secs(10))
         .build()
         .expect("a client")
-}
-
-fn number(variable: &str, otherwise: usize) -> usize {
-    match std::env::var(variable) {
-        Ok(text) if !text.is_empty() => text
-            .parse()
-            .unwrap_or_else(|e| panic!("{variable}={text}: {e}")),
-        _ => otherwise,
-    }
 }

@@ -178,3 +178,13 @@ pub async fn until_ready(http: &reqwest::Client, base: &str, limit: Duration) ->
     }
     None
 }
+
+/// A number of the environment.
+pub fn number(variable: &str, otherwise: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) if !text.is_empty() => text
+            .parse()
+            .unwrap_or_else(|e| panic!("{variable}={text}: {e}")),
+        _ => otherwise,
+    }
+}

@@ -114,17 +114,21 @@ impl PgServer {
     }
 
     pub(super) async fn read(&self) -> Result<PgTx, sqlx::Error> {
-        self.observed(false, BEGIN_READ).await
+        self.observed(false, Some(BEGIN_READ)).await
     }
 
     pub(super) async fn write(&self) -> Result<PgTx, sqlx::Error> {
-        self.observed(true, BEGIN_WRITE).await
+        self.observed(true, Some(BEGIN_WRITE)).await
     }
 
-    async fn observed(&self, writes: bool, statement: &'static str) -> Result<PgTx, sqlx::Error> {
+    async fn observed(
+        &self,
+        writes: bool,
+        statement: Option<&'static str>,
+    ) -> Result<PgTx, sqlx::Error> {
         let begun = self
             .watch
-            .begin("postgresql", writes, self.begun(Some(statement)));
+            .begin("postgresql", writes, self.begun(statement));
         let (mut tx, observed) = begun.await?;
         tx.observed = Some(observed);
         Ok(tx)
@@ -136,7 +140,7 @@ impl PgServer {
         if !self.has_sessions() || *self.state.away.borrow() {
             return self.read().await;
         }
-        self.begun(None).await
+        self.observed(false, None).await
     }
 
     /// It has been proved that no transaction pooler is in between.

@@ -40,7 +40,6 @@ pub mod seal;
 pub mod session_flow;
 pub mod sessions;
 pub mod settle;
-pub mod shelf;
 pub mod sweep;
 pub mod target;
 pub mod throttle;

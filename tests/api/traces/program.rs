@@ -1,13 +1,13 @@
-//! The real program, as an operator starts it.
+//! The program with what it exports and logs.
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use crate::{app::SIGNING_KEY, nango::KEY, support::db::TestDb};
+use crate::{app::SIGNING_KEY, nango::KEY, program, support::db::TestDb};
 
 pub struct Program {
     child: Child,
@@ -16,21 +16,12 @@ pub struct Program {
 
 impl Program {
     pub fn start(db: &TestDb, settings: &[(&str, &str)]) -> Self {
-        let empty = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/empty.toml");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_patchbay"))
-            .arg("serve")
-            .env_clear()
-            .env("PATCHBAY_CONFIG", empty)
-            .env("DATABASE_URL", &db.url)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("NANGO_SECRET_KEY", KEY)
-            .env("NANGO_WEBHOOK_SIGNING_KEY", SIGNING_KEY)
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
+        let mut all = vec![
+            ("NANGO_SECRET_KEY", KEY),
+            ("NANGO_WEBHOOK_SIGNING_KEY", SIGNING_KEY),
+        ];
+        all.extend(settings);
+        let mut child = program::serve(&db.url, "127.0.0.1:0", &all);
         let log = Arc::new(Mutex::new(String::new()));
         let (to, from) = (log.clone(), child.stderr.take().expect("a pipe"));
         std::thread::spawn(move || {
