@@ -32,7 +32,7 @@ pub fn connections(database: &str, rows: u64) -> Result<()> {
         &format!(
             r#"
 INSERT INTO "user" (id, issuer, subject, display_name, created_at)
-SELECT gen_random_uuid(), 'bench', n::text, 'Bench ' || n, now()
+SELECT gen_random_uuid(), 'bench', gen_random_uuid()::text, 'Bench ' || n, now()
 FROM generate_series(1, {people} - (SELECT count(*) FROM "user")) n;
 
 INSERT INTO user_connector_connection

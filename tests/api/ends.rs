@@ -195,7 +195,7 @@ async fn streams_end_with_the_server_and_say_when_to_come_back() {
         }
         assert!(rest.contains("retry: "), "{rest}");
         assert!(
-            began.elapsed() < Duration::from_secs(1),
+            began.elapsed() < Duration::from_secs(3),
             "{:?}",
             began.elapsed()
         );

@@ -59,6 +59,24 @@ fn at_least(scrape: &str, series: &str, least: f64) {
 }
 
 on_both! {
+    /// Also what needs no transaction: the three statements behind each page.
+    async fn each_visit_to_the_database_is_counted(db: &TestDb) {
+        let app = TestApp::with(db, &ON).await;
+        let ada = app.sign_in("ada").await;
+        let visits = async || {
+            let found = scrape(&app).await;
+            let kind = ["postgresql", "sqlite"];
+            let series = |kind: &str| format!("patchbay_database_begin_duration_seconds_count{{database=\"{kind}\",mode=\"read\"}}");
+            kind.iter().find_map(|kind| value(&found, &series(kind))).unwrap_or_else(|| panic!("{found}"))
+        };
+        let before = visits().await;
+        for _ in 0..20 {
+            assert_eq!(ada.get("/connectors").await.status, 200);
+        }
+        let more = visits().await - before;
+        assert!((60.0..90.0).contains(&more), "{more}");
+    }
+
     async fn what_happens_is_counted(db: &TestDb) {
         let app = TestApp::with(db, &ON).await;
         // Never where people come.
