@@ -240,7 +240,7 @@ async fn start(
     let https = web.https;
     let state = AppState {
         services: services.clone(),
-        leptos: leptos_options(),
+        leptos: Arc::new(leptos_options()),
         web,
         metrics: core.metrics.clone(),
     };

@@ -14,7 +14,7 @@ use crate::domain::{problem::Problem, user::User};
 #[derive(Clone, FromRef)]
 pub struct AppState {
     pub services: Services,
-    pub leptos: LeptosOptions,
+    pub leptos: Arc<LeptosOptions>,
     pub web: Web,
     pub metrics: Metrics,
 }

@@ -173,7 +173,7 @@ pub async fn render_with(
             }
         })));
     };
-    let shell = move || app::shell(options.clone());
+    let shell = move || app::shell((*options).clone());
     leptos_axum::render_app_async_with_context(context, shell)(request).await
 }
 
