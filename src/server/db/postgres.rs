@@ -4,9 +4,11 @@
 //!
 //! May import `db` only.
 
+mod transaction;
+
 use std::{
     io,
-    ops::{Deref, DerefMut},
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,17 +17,17 @@ use std::{
 };
 
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, TransactionManager,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions, PgTransactionManager},
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
-    runtime::Handle,
     sync::watch,
     time::{sleep, timeout},
 };
 
-use super::observe::{Observed, Watch};
+pub use transaction::PgTx;
+
+use super::observe::Watch;
 
 /// So long a transaction may take to begin, and then each of its statements. Together they are what
 /// somebody waits for a 503.
@@ -44,8 +46,6 @@ const SLOW: u32 = 2;
 /// Connections, and how many may wait for one; whoever comes on top of that is told at once.
 const CONNECTIONS: u32 = 10;
 const MOST_WAITING: usize = 512;
-/// A migration, or another piece of work that nobody waits for.
-const UNHURRIED: Duration = Duration::from_secs(600);
 
 /// The server ends by itself what a client has left there with a lock in its hand: one that was
 /// stopped, or cut off, in the middle of a transaction. `SET LOCAL` passes through any pooler, and
@@ -53,8 +53,6 @@ const UNHURRIED: Duration = Duration::from_secs(600);
 const BEGIN_WRITE: &str = "BEGIN; SET LOCAL statement_timeout = 10000; \
     SET LOCAL idle_in_transaction_session_timeout = 10000";
 const BEGIN_READ: &str = "BEGIN";
-const WITHOUT_LIMITS: &str =
-    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// Cheap to clone; all clones are one pool.
 #[derive(Clone)]
@@ -71,25 +69,6 @@ struct State {
     /// Somebody is looking whether the server is there.
     looking: AtomicBool,
     away: watch::Sender<bool>,
-}
-
-/// A transaction; dropping it rolls back.
-pub struct PgTx {
-    connection: Option<PoolConnection<Postgres>>,
-    open: bool,
-    flight: Flight,
-    /// Lasts as long as it does.
-    observed: Option<Observed>,
-}
-
-/// What is known of the statement that is on its way.
-pub struct Flight {
-    /// It was sent and not answered to its end, or it broke: the connection is of no more use.
-    unfinished: bool,
-    /// It was given up.
-    late: bool,
-    patience: Duration,
-    server: PgServer,
 }
 
 impl PgServer {
@@ -316,152 +295,10 @@ impl Drop for Place<'_> {
     }
 }
 
-impl PgTx {
-    fn new(connection: PoolConnection<Postgres>, server: PgServer) -> Self {
-        Self {
-            connection: Some(connection),
-            open: false,
-            flight: Flight {
-                unfinished: false,
-                late: false,
-                patience: STATEMENT,
-                server,
-            },
-            observed: None,
-        }
-    }
-
-    /// Whether a statement that is prepared here may be used again.
-    pub(super) fn keeps_statements(&self) -> bool {
-        self.flight.server.has_sessions()
-    }
-
-    /// Nothing but one statement is on its way here, and the connection has broken under it: it may be
-    /// said again elsewhere. Not what took too long: whoever asks has waited already.
-    pub(super) const fn may_repeat(&self) -> bool {
-        !self.open && self.flight.unfinished && !self.flight.late
-    }
-
-    async fn begin(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
-        let (flight, connection) = self.parts();
-        let begin = PgTransactionManager::begin(connection, Some(statement.into()));
-        flight.bound(begin).await?;
-        self.open = true;
-        Ok(())
-    }
-
-    /// The connection, and what bounds each statement on it.
-    #[expect(
-        clippy::expect_used,
-        reason = "the connection is taken out when the transaction is dropped, and not before"
-    )]
-    pub(super) fn parts(&mut self) -> (&mut Flight, &mut PgConnection) {
-        let connection = self.connection.as_mut().expect("a connection");
-        (&mut self.flight, &mut *connection)
-    }
-
-    /// From here on nobody waits for an answer.
-    pub(super) async fn unhurried(&mut self) -> Result<(), sqlx::Error> {
-        self.flight.patience = UNHURRIED;
-        let (flight, connection) = self.parts();
-        let set = sqlx::Executor::execute(connection, WITHOUT_LIMITS);
-        flight.bound(set).await.map(drop)
-    }
-
-    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        let (flight, connection) = self.parts();
-        flight
-            .bound(PgTransactionManager::commit(connection))
-            .await?;
-        self.open = false;
-        Ok(())
-    }
-
-    pub(super) async fn rollback(mut self) -> Result<(), sqlx::Error> {
-        let (flight, connection) = self.parts();
-        flight
-            .bound(PgTransactionManager::rollback(connection))
-            .await?;
-        self.open = false;
-        Ok(())
-    }
-}
-
-impl Flight {
-    /// Runs one statement. Who is dropped in the middle of it, or gives up, leaves it unfinished.
-    pub(super) async fn bound<T>(
-        &mut self,
-        statement: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
-        self.unfinished = true;
-        let Ok(done) = timeout(self.patience, statement).await else {
-            self.late = true;
-            self.server.suspect();
-            let late = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-            return Err(sqlx::Error::Io(late));
-        };
-        self.unfinished = false;
-        if let Err(error) = &done
-            && is_broken(error)
-        {
-            self.unfinished = true;
-            self.server.suspect();
-        }
-        done
-    }
-}
-
-impl Drop for PgTx {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        if self.flight.unfinished {
-            // Closed, and the server rolls back what was begun on it.
-            drop(connection.detach());
-            return;
-        }
-        if self.open {
-            PgTransactionManager::start_rollback(&mut connection);
-        }
-        // The pool looks whether it still answers; one that does not must not keep its place there.
-        runtime.spawn(timeout(STATEMENT, connection.return_to_pool()));
-    }
-}
-
 impl Deref for PgServer {
     type Target = PgPool;
 
     fn deref(&self) -> &PgPool {
         &self.pool
-    }
-}
-
-impl Deref for PgTx {
-    type Target = PgConnection;
-
-    #[expect(
-        clippy::expect_used,
-        reason = "the connection is taken out when the transaction is dropped, and not before"
-    )]
-    fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect("a connection")
-    }
-}
-
-impl DerefMut for PgTx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.parts().1
-    }
-}
-
-impl std::fmt::Debug for PgTx {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PgTx")
-            .field("open", &self.open)
-            .finish_non_exhaustive()
     }
 }
