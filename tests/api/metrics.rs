@@ -65,9 +65,8 @@ on_both! {
         let ada = app.sign_in("ada").await;
         let visits = async || {
             let found = scrape(&app).await;
-            let kind = ["postgresql", "sqlite"];
-            let series = |kind: &str| format!("patchbay_database_begin_duration_seconds_count{{database=\"{kind}\",mode=\"read\"}}");
-            kind.iter().find_map(|kind| value(&found, &series(kind))).unwrap_or_else(|| panic!("{found}"))
+            let series = r#"patchbay_database_begin_duration_seconds_count{access="read"}"#;
+            value(&found, series).unwrap_or_else(|| panic!("{found}"))
         };
         let before = visits().await;
         for _ in 0..20 {
