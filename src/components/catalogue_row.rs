@@ -8,6 +8,7 @@ use super::{
     connector_icon::icon_view,
     element::{Element, dynamic, el},
     flow_note::flow_note,
+    stage::Flow,
     use_connections::use_connections,
 };
 use crate::domain::{
@@ -34,29 +35,12 @@ pub fn CatalogueRow(connector: Connector, context: RowContext) -> impl IntoView 
         let (connector, off) = (connector.clone(), off.clone());
         move || {
             ours.with(|ours| {
-                let (words, class) = line(&connector, &ours.connections, off.as_ref());
-                let name = el("a")
-                    .class("name")
-                    .attr("href", format!("/connectors/{}", connector.slug))
-                    .attr("data-do", "view")
-                    .attr("data-slug", connector.slug.clone())
-                    .child(connector.name.clone());
-                el("div")
-                    .child(name)
-                    .child(el("p").class(class).child(words))
-                    .child(flow_note(&connector, &ours.connections, ours.flow.as_ref()))
+                let flow = ours.flow.as_ref();
+                who_view(&connector, &ours.connections, flow, off.as_ref())
             })
         }
     });
-    let synced = dynamic(move || {
-        let last = ours.with(|ours| {
-            ours.connections
-                .iter()
-                .filter_map(|c| c.last_synced_at)
-                .max()
-        });
-        time_view(last, now.get())
-    });
+    let synced = dynamic(move || ours.with(|ours| synced_view(&ours.connections, now.get())));
     view! {
         <tr role="row">
             <th role="rowheader" scope="row" class="who">{icon}{who}</th>
@@ -70,6 +54,31 @@ pub fn CatalogueRow(connector: Connector, context: RowContext) -> impl IntoView 
             </td>
         </tr>
     }
+}
+
+/// The name, what it is, and what is in motion.
+pub fn who_view(
+    connector: &Connector,
+    ours: &[Connection],
+    flow: Option<&Flow>,
+    off: Option<&String>,
+) -> Element {
+    let (words, class) = line(connector, ours, off);
+    let name = el("a")
+        .class("name")
+        .attr("href", format!("/connectors/{}", connector.slug))
+        .attr("data-do", "view")
+        .attr("data-slug", connector.slug.clone())
+        .child(connector.name.clone());
+    el("div")
+        .child(name)
+        .child(el("p").class(class).child(words))
+        .child(flow_note(connector, ours, flow))
+}
+
+/// When it was last known to work.
+pub fn synced_view(ours: &[Connection], now: Timestamp) -> Element {
+    time_view(ours.iter().filter_map(|c| c.last_synced_at).max(), now)
 }
 
 /// The line under the name: what is wrong, or what it is.

@@ -25,13 +25,23 @@ pub fn ConnectButton(connector: Connector, off: Option<String>) -> impl IntoView
     dynamic(move || {
         ours.with(|ours| {
             let flow = ours.flow.as_ref();
-            let (second, first) = controls(&connector, &ours.connections, flow, off.as_ref());
-            el("div")
-                .class("acts")
-                .child(second.map_or_else(|| view_link(&connector), Control::view))
-                .child(first.view())
+            acts_view(&connector, &ours.connections, flow, off.as_ref())
         })
     })
+}
+
+/// The quiet control and the one that matters.
+pub fn acts_view(
+    connector: &Connector,
+    ours: &[Connection],
+    flow: Option<&Flow>,
+    off: Option<&String>,
+) -> Element {
+    let (second, first) = controls(connector, ours, flow, off);
+    el("div")
+        .class("acts")
+        .child(second.map_or_else(|| view_link(connector), Control::view))
+        .child(first.view())
 }
 
 fn view_link(connector: &Connector) -> Element {

@@ -16,13 +16,13 @@ use crate::domain::{
 #[component]
 pub fn ConnectionStatus(slug: String) -> impl IntoView {
     let ours = use_connections().of(&slug);
-    dynamic(move || {
-        ours.with(|ours| {
-            let ours = &ours.connections;
-            let waiting = foremost(ours).is_some_and(Connection::is_awaiting_approval);
-            status_view(catalogue::shown(ours), waiting, accounts(ours))
-        })
-    })
+    dynamic(move || ours.with(|ours| summary_view(&ours.connections)))
+}
+
+/// What all of these come to.
+pub fn summary_view(ours: &[Connection]) -> Element {
+    let waiting = foremost(ours).is_some_and(Connection::is_awaiting_approval);
+    status_view(catalogue::shown(ours), waiting, accounts(ours))
 }
 
 /// The connection that stands for the connector in its row: the one that matters most.

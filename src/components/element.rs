@@ -96,7 +96,7 @@ impl Element {
     }
 
     /// As the server sends it.
-    pub(super) fn html(&self, into: &mut String) {
+    pub fn html(&self, into: &mut String) {
         into.push('<');
         into.push_str(self.0.tag);
         for (name, value) in &self.0.attributes {

@@ -7,21 +7,23 @@
 //!
 //! May import `domain`, `components` and its own pages. Runs on the server only.
 
+mod rows;
+
 use std::sync::Arc;
 
 use leptos::prelude::*;
+
+use rows::Rows;
 
 use super::frame::{json, top};
 use crate::{
     components::{
         address::{Address, parse},
         catalogue_filters::{categories, statuses},
-        catalogue_row::{CatalogueRow, RowContext},
         shelf::{List, Shelf, after_rows},
-        use_connections::use_connections,
     },
     domain::{
-        connection::Connection, connector::Connector, page::CataloguePage, timestamp::Timestamp,
+        catalogue::Listing, connection::Connection, page::CataloguePage, timestamp::Timestamp,
         user::User,
     },
 };
@@ -30,13 +32,13 @@ use crate::{
 pub struct Printed {
     pieces: Vec<Piece>,
     shelf: Shelf,
-    /// Of somebody who has nothing, in the order of the connectors.
-    rows: Vec<String>,
+    rows: Rows,
+    /// What is listed for somebody who has nothing, and the filter that goes with it.
+    listing: Listing,
+    categories: String,
     /// What the island is told: before, between and after the person's connections and the time.
     data: [String; 3],
     address: Address,
-    icons: String,
-    off: Option<String>,
     nango: String,
 }
 
@@ -108,22 +110,21 @@ impl Printed {
             format!(",\"search\":{},\"now\":", json(&search)),
             format!(",\"icons\":{},\"off\":{}}}", json(&frame.icons), json(&off)),
         ];
-        let mut printed = Self {
+        let shelf = Shelf::new(Arc::new(page.connectors));
+        let address = parse(&search);
+        let listing = shelf.list(&[], &address.query);
+        let mut common = String::new();
+        categories(&listing, &address.query).html(&mut common);
+        Some(Self {
             pieces,
-            shelf: Shelf::new(Arc::new(page.connectors)),
-            rows: Vec::new(),
+            rows: Rows::print(&shelf.connectors, frame.icons, off, frame.now)?,
+            shelf,
+            listing,
+            categories: common,
             data,
-            address: parse(&search),
-            icons: frame.icons,
-            off,
+            address,
             nango: frame.nango,
-        };
-        printed.rows = {
-            let render = printed.renderer(&[], frame.now);
-            let all = printed.shelf.connectors.iter();
-            all.map(render).collect()
-        };
-        Some(printed)
+        })
     }
 
     /// The page of one person.
@@ -136,11 +137,14 @@ impl Printed {
         } = *person;
         let query = &self.address.query;
         let listing = self.shelf.list(connections, query);
-        let render = self.renderer(connections, now);
         let list = List {
             address: self.address.clone(),
             rows: listing.rows.clone(),
         };
+        // Much of what stands around the rows is everybody's.
+        let common = &self.listing;
+        let same_categories = listing.all_categories == common.all_categories
+            && listing.categories == common.categories;
         let mut page = String::with_capacity(160 * 1024);
         for piece in &self.pieces {
             match piece {
@@ -158,55 +162,20 @@ impl Printed {
                     page.push_str(&json(&now));
                     page.push_str(after);
                 }
-                Piece::Place(Place::Categories) => {
-                    page.push_str(&categories(&listing, query).to_html());
+                Piece::Place(Place::Categories) if same_categories => {
+                    page.push_str(&self.categories);
                 }
-                Piece::Place(Place::Statuses) => {
-                    page.push_str(&statuses(&listing, query).to_html());
-                }
+                Piece::Place(Place::Categories) => categories(&listing, query).html(&mut page),
+                Piece::Place(Place::Statuses) => statuses(&listing, query).html(&mut page),
                 Piece::Place(Place::Rows) => {
-                    for row in list.visible() {
-                        let connector = self.shelf.connectors.get(*row);
-                        let own = connector
-                            .filter(|one| connections.iter().any(|c| c.connector == one.slug));
-                        match (own, self.rows.get(*row)) {
-                            (Some(connector), _) => page.push_str(&render(connector)),
-                            (None, Some(row)) => page.push_str(row),
-                            (None, None) => {}
-                        }
-                    }
+                    let all = &self.shelf.connectors;
+                    self.rows
+                        .fill(all, list.visible(), connections, now, &mut page);
                 }
-                Piece::Place(Place::After) => {
-                    page.push_str(&after_rows(&self.shelf, &list).to_html());
-                }
+                Piece::Place(Place::After) => after_rows(&self.shelf, &list).html(&mut page),
             }
         }
         page
-    }
-
-    /// Renders rows as the island does, for somebody who has these connections.
-    fn renderer(
-        &self,
-        connections: &[Connection],
-        now: Timestamp,
-    ) -> impl Fn(&Connector) -> String + use<'_> {
-        // A root: whatever page this thread has rendered before, nothing of it can be seen from here.
-        let owner = Owner::new_root(None);
-        let now = owner.with(|| {
-            use_connections().seed(connections.to_vec());
-            RwSignal::new(now)
-        });
-        move |connector| {
-            owner.with(|| {
-                let context = RowContext {
-                    icons: self.icons.clone(),
-                    off: self.off.clone(),
-                    now,
-                };
-                let connector = connector.clone();
-                view! { <CatalogueRow connector context/> }.to_html()
-            })
-        }
     }
 }
 

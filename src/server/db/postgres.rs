@@ -4,6 +4,7 @@
 //!
 //! May import `db` only.
 
+mod spares;
 mod transaction;
 
 use std::{
@@ -21,11 +22,14 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
-    sync::watch,
+    runtime::Handle,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
 pub use transaction::PgTx;
+
+use spares::{Lent, Spares};
 
 use super::observe::Watch;
 
@@ -66,6 +70,9 @@ struct State {
     /// Each connection is a session of our own at the server: nothing in between hands it to others.
     sessions: AtomicBool,
     waiting: AtomicUsize,
+    /// As many as there may be connections: whoever has a turn finds one here or in the pool.
+    turns: Arc<Semaphore>,
+    spares: Spares,
     /// Somebody is looking whether the server is there.
     looking: AtomicBool,
     away: watch::Sender<bool>,
@@ -85,6 +92,8 @@ impl PgServer {
             state: Arc::new(State {
                 sessions: AtomicBool::new(false),
                 waiting: AtomicUsize::new(0),
+                turns: Arc::new(Semaphore::new(CONNECTIONS as usize)),
+                spares: Spares::default(),
                 looking: AtomicBool::new(false),
                 away: watch::Sender::new(false),
             }),
@@ -114,7 +123,7 @@ impl PgServer {
     }
 
     /// For one statement that reads. Where connections are sessions of our own, it needs no
-    /// transaction around it: of five round trips two are left.
+    /// transaction around it: of five round trips one is left.
     pub(super) async fn glance(&self) -> Result<PgTx, sqlx::Error> {
         if !self.has_sessions() || *self.state.away.borrow() {
             return self.read().await;
@@ -133,8 +142,62 @@ impl PgServer {
 
     /// Waits for the transactions in flight, for a moment, then closes every connection.
     pub(super) async fn close(&self) {
+        // From here on nothing is kept.
+        let closed = self.pool.close();
+        self.give_back(self.state.spares.all());
         // A server that does not answer keeps nobody from ending.
-        let _ = timeout(Duration::from_secs(1), self.pool.close()).await;
+        let _ = timeout(Duration::from_secs(1), closed).await;
+    }
+
+    /// Connections that wait for work.
+    pub(super) fn idle(&self) -> usize {
+        self.pool.num_idle() + self.state.spares.len()
+    }
+
+    /// A connection, and whether it was in use a moment ago. Whoever has a turn never waits for one
+    /// that lies among the spares: what others keep there, they have kept a turn for until then.
+    async fn take(&self) -> Result<(PgTx, bool), sqlx::Error> {
+        let turn = self.state.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
+        let spare = self.state.spares.take();
+        let fresh = spare.is_some();
+        let lent = match spare {
+            Some(lent) => lent,
+            None => Lent::new(self.pool.acquire().await?),
+        };
+        Ok((PgTx::new(lent, turn, self.clone()), fresh))
+    }
+
+    /// Nothing is left over on this connection, and it answered just now: it is kept for whoever
+    /// comes next.
+    fn keep(&self, runtime: &Handle, lent: Lent) {
+        if lent.is_due() {
+            return self.give_back(vec![lent]);
+        }
+        if self.state.spares.put(lent) {
+            runtime.spawn(self.clone().tend());
+        }
+        if self.pool.is_closed() {
+            self.give_back(self.state.spares.all());
+        }
+    }
+
+    async fn tend(self) {
+        loop {
+            sleep(spares::IDLE).await;
+            let (unused, more) = self.state.spares.unused();
+            self.give_back(unused);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn give_back(&self, all: Vec<Lent>) {
+        for mut lent in all {
+            // The pool looks whether it still answers; one that does not must not keep its place.
+            tokio::spawn(timeout(STATEMENT, lent.connection.return_to_pool()));
+        }
     }
 
     /// `None`: no transaction, the connection alone.
@@ -167,15 +230,19 @@ impl PgServer {
                     return Err(is_away());
                 }
             }
-            let connection = tokio::select! {
-                acquired = self.pool.acquire() => acquired?,
+            let (mut tx, fresh) = tokio::select! {
+                taken = self.take() => taken?,
                 _ = away.wait_for(|away| *away) => return Err(is_away()),
             };
-            let mut tx = PgTx::new(connection, self.clone());
-            let Some(statement) = statement else {
-                return Ok(tx);
+            let proved = async {
+                match statement {
+                    Some(statement) => tx.begin(statement).await,
+                    // Its statement will tell.
+                    None if fresh => Ok(()),
+                    None => tx.ping().await,
+                }
             };
-            match timeout(IDLE_ANSWERS, tx.begin(statement)).await {
+            match timeout(IDLE_ANSWERS, proved).await {
                 Ok(Ok(())) => return Ok(tx),
                 Ok(Err(error)) if is_broken(&error) => self.suspect(),
                 Ok(Err(error)) => return Err(error),

@@ -17,7 +17,7 @@ use crate::{
         Services,
         accounts::Entered,
         origin, outage,
-        sessions::{self, ADDRESS, SIGNED_IN_AT, USER_AGENT, VALID_FROM},
+        sessions::{self, ADDRESS, PERSON, SIGNED_IN_AT, USER_AGENT, VALID_FROM},
         tokens::Bearer,
     },
 };
@@ -104,7 +104,12 @@ async fn find(parts: &Parts, services: &Services) -> Result<Option<SignedIn>, Ap
     let Some(id) = person(&session, services).await? else {
         return Ok(None);
     };
-    let user = services.accounts.by_id(id).await?;
+    // Known already, but where the session is not as it was read.
+    let read = session.get::<User>(PERSON).await.ok().flatten();
+    let user = match read.filter(|user| user.id == id) {
+        Some(user) => Some(user),
+        None => services.accounts.by_id(id).await?,
+    };
     if user.is_some() {
         renew(&session, services).await?;
     }

@@ -22,6 +22,9 @@ pub use crate::server::db::session::digest;
 /// a time of its own: how long a session lasts is counted from [`SIGNED_IN_AT`].
 pub use crate::server::db::session::VALID_FROM;
 
+/// The entry with the person as they were when the session was read.
+pub use crate::server::db::session::PERSON;
+
 /// Entries of a session's data, written when it begins: when (milliseconds since 1970), from which
 /// address, with which program. They end with the session.
 pub const SIGNED_IN_AT: &str = "signed_in_at";

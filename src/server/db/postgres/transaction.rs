@@ -8,13 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    PgConnection, Postgres, TransactionManager, pool::PoolConnection,
-    postgres::PgTransactionManager,
-};
-use tokio::{runtime::Handle, time::timeout};
+use sqlx::{Connection, PgConnection, TransactionManager, postgres::PgTransactionManager};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{PgServer, STATEMENT, is_broken};
+use super::{PgServer, STATEMENT, is_broken, spares::Lent};
 use crate::server::db::observe::Observed;
 
 /// A migration, or another piece of work that nobody waits for.
@@ -24,9 +21,11 @@ const WITHOUT_LIMITS: &str =
 
 /// A transaction; dropping it rolls back.
 pub struct PgTx {
-    connection: Option<PoolConnection<Postgres>>,
+    lent: Option<Lent>,
     open: bool,
     flight: Flight,
+    /// Given up after the connection has found its place.
+    _turn: OwnedSemaphorePermit,
     /// Lasts as long as it does.
     pub(super) observed: Option<Observed>,
 }
@@ -35,6 +34,8 @@ pub struct PgTx {
 pub struct Flight {
     /// It was sent and not answered to its end, or it broke: the connection is of no more use.
     unfinished: bool,
+    /// It did what it was meant to, and nothing of it is left over.
+    well: bool,
     /// It was given up.
     late: bool,
     patience: Duration,
@@ -42,16 +43,18 @@ pub struct Flight {
 }
 
 impl PgTx {
-    pub(super) fn new(connection: PoolConnection<Postgres>, server: PgServer) -> Self {
+    pub(super) fn new(lent: Lent, turn: OwnedSemaphorePermit, server: PgServer) -> Self {
         Self {
-            connection: Some(connection),
+            lent: Some(lent),
             open: false,
             flight: Flight {
                 unfinished: false,
+                well: false,
                 late: false,
                 patience: STATEMENT,
                 server,
             },
+            _turn: turn,
             observed: None,
         }
     }
@@ -75,14 +78,20 @@ impl PgTx {
         Ok(())
     }
 
+    /// Asks whether it answers at all.
+    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        let (flight, connection) = self.parts();
+        flight.bound(connection.ping()).await
+    }
+
     /// The connection, and what bounds each statement on it.
     #[expect(
         clippy::expect_used,
         reason = "the connection is taken out when the transaction is dropped, and not before"
     )]
     pub(in crate::server::db) fn parts(&mut self) -> (&mut Flight, &mut PgConnection) {
-        let connection = self.connection.as_mut().expect("a connection");
-        (&mut self.flight, &mut *connection)
+        let lent = self.lent.as_mut().expect("a connection");
+        (&mut self.flight, &mut *lent.connection)
     }
 
     /// From here on nobody waits for an answer.
@@ -119,6 +128,7 @@ impl Flight {
         statement: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         self.unfinished = true;
+        self.well = false;
         let Ok(done) = timeout(self.patience, statement).await else {
             self.late = true;
             self.server.suspect();
@@ -126,6 +136,7 @@ impl Flight {
             return Err(sqlx::Error::Io(late));
         };
         self.unfinished = false;
+        self.well = done.is_ok();
         if let Err(error) = &done
             && is_broken(error)
         {
@@ -138,22 +149,24 @@ impl Flight {
 
 impl Drop for PgTx {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(mut lent) = self.lent.take() else {
             return;
         };
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        if self.flight.unfinished {
+        let runtime = Handle::try_current();
+        let (Ok(runtime), false) = (&runtime, self.flight.unfinished) else {
             // Closed, and the server rolls back what was begun on it.
-            drop(connection.detach());
+            drop(lent.connection.detach());
             return;
-        }
+        };
+        let server = &self.flight.server;
         if self.open {
-            PgTransactionManager::start_rollback(&mut connection);
+            PgTransactionManager::start_rollback(&mut lent.connection);
+            server.give_back(vec![lent]);
+        } else if self.flight.well {
+            server.keep(runtime, lent);
+        } else {
+            server.give_back(vec![lent]);
         }
-        // The pool looks whether it still answers; one that does not must not keep its place there.
-        runtime.spawn(timeout(STATEMENT, connection.return_to_pool()));
     }
 }
 
@@ -165,7 +178,7 @@ impl Deref for PgTx {
         reason = "the connection is taken out when the transaction is dropped, and not before"
     )]
     fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect("a connection")
+        &self.lent.as_ref().expect("a connection").connection
     }
 }
 
