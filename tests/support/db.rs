@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, thread};
 
-use patchbay::server::{clock::Clock, db::Db};
+use patchbay::server::{
+    clock::Clock,
+    db::{Db, Tx},
+};
 use sqlx::{Connection, PgConnection, Row};
 
 /// The variable that names a PostgreSQL whose user may create databases.
@@ -77,16 +80,19 @@ impl TestDb {
         };
         let mut held = Vec::new();
         for _ in 0..pool.size() {
-            let mut connection = pool.acquire().await.expect("a connection");
+            let mut tx = self.db.read().await.expect("a connection");
+            let Tx::Postgres(connection) = &mut tx else {
+                unreachable!("a database is of one kind");
+            };
             let named: Vec<String> = sqlx::raw_sql("SELECT statement FROM pg_prepared_statements")
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut **connection)
                 .await
                 .expect("the list of statements")
                 .iter()
                 .map(|row| row.get(0))
                 .collect();
             assert!(named.is_empty(), "named prepared statements: {named:#?}");
-            held.push(connection);
+            held.push(tx);
         }
     }
 }
