@@ -25,7 +25,7 @@ pub struct Web {
     /// People come by https: cookies are `Secure`.
     pub https: bool,
     /// The origin that people type, as a browser writes it.
-    pub origin: String,
+    pub origin: Arc<str>,
     /// Whose word about the client's address counts.
     pub trusted_proxies: Arc<[IpNet]>,
     /// What one address may ask.

@@ -204,7 +204,7 @@ mod tests {
         };
         let web = Web {
             https: false,
-            origin: String::new(),
+            origin: "".into(),
             trusted_proxies: Arc::new([]),
             requests: none,
             changes: none,

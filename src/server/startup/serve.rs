@@ -130,7 +130,7 @@ pub fn web(config: &Config) -> Web {
     let public = &config.server.public_url;
     Web {
         https: public.scheme() == "https",
-        origin: public.origin().ascii_serialization(),
+        origin: public.origin().ascii_serialization().into(),
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         requests: rate(config.limits.requests),
         changes: rate(config.limits.changes),
