@@ -35,9 +35,16 @@ impl Shelf {
 
     /// The listing of what is known now.
     pub fn list<'a>(&'a self, connections: &'a [Connection], query: &Query) -> Listing {
-        let entry = |(connector, folded): (&'a Connector, &'a Folded)| {
-            let slug = &connector.slug;
-            let ours = connections.iter().filter(|c| c.connector == *slug);
+        let ours = connections
+            .iter()
+            .filter_map(|connection| {
+                let mut all = self.connectors.iter();
+                let at = all.position(|connector| connector.slug == connection.connector)?;
+                Some((at, connection))
+            })
+            .collect::<Vec<_>>();
+        let entry = |(at, (connector, folded)): (usize, (&'a Connector, &'a Folded))| {
+            let ours = ours.iter().filter(|(of, _)| *of == at).map(|(_, own)| *own);
             let synced = ours.clone().filter_map(|c| c.last_synced_at).max();
             Entry {
                 connector,
@@ -46,7 +53,7 @@ impl Shelf {
                 last_synced_ms: synced.map_or(0, |at| at.0),
             }
         };
-        let all = self.connectors.iter().zip(&self.folded);
+        let all = self.connectors.iter().zip(&self.folded).enumerate();
         let entries: Vec<Entry<'a>> = all.map(entry).collect();
         list(&entries, query, document::lower)
     }

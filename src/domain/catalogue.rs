@@ -164,8 +164,13 @@ pub struct Listing {
     pub statuses: [usize; 5],
 }
 
-/// What search and order look at, in lower case.
-pub struct Folded(String);
+/// What search and order look at, in lower case: a name, a category and more, a line each.
+pub struct Folded {
+    text: String,
+    /// Where the first two lines end.
+    name: usize,
+    category: usize,
+}
 
 impl Folded {
     /// `lower` makes lower case: the browser has its own, which saves the WASM Unicode's tables.
@@ -177,15 +182,27 @@ impl Folded {
             slug,
             ..
         } = connector;
-        Self(lower(&format!("{name}\n{category}\n{summary}\n{slug}")))
+        let text = lower(&format!("{name}\n{category}\n{summary}\n{slug}"));
+        let end = |from: usize| {
+            let rest = text.get(from..).unwrap_or_default();
+            from + rest.find('\n').unwrap_or(rest.len())
+        };
+        let name = end(0);
+        let category = end(name + 1);
+        Self {
+            text,
+            name,
+            category,
+        }
     }
 
     fn name(&self) -> &str {
-        self.0.split('\n').next().unwrap_or_default()
+        self.text.get(..self.name).unwrap_or_default()
     }
 
     fn category(&self) -> &str {
-        self.0.split('\n').nth(1).unwrap_or_default()
+        let line = self.text.get(self.name + 1..self.category);
+        line.unwrap_or_default()
     }
 
     /// Whether the name begins so.
@@ -194,7 +211,7 @@ impl Folded {
     }
 
     fn holds(&self, word: &str) -> bool {
-        let bytes = self.0.as_bytes();
+        let bytes = self.text.as_bytes();
         bytes
             .windows(word.len())
             .any(|window| window == word.as_bytes())
@@ -219,14 +236,20 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
     for (index, entry) in entries.iter().enumerate() {
         let name = entry.connector.category.as_str();
         let folded = entry.folded.category();
-        let slot = match categories.iter().position(|(_, known, _)| *known == name) {
-            Some(slot) => slot,
-            None => {
-                let slot = categories.partition_point(|(known, ..)| *known <= folded);
-                categories.insert(slot, (folded, name, 0));
-                slot
-            }
-        };
+        let mut slot = categories.partition_point(|(known, ..)| *known < folded);
+        // Most often it is the first of them: names that are one in lower case are rare.
+        while categories
+            .get(slot)
+            .is_some_and(|(known, other, _)| *known == folded && *other != name)
+        {
+            slot += 1;
+        }
+        if categories
+            .get(slot)
+            .is_none_or(|(_, other, _)| *other != name)
+        {
+            categories.insert(slot, (folded, name, 0));
+        }
         if !words.iter().all(|word| entry.folded.holds(word)) {
             continue;
         }
@@ -246,11 +269,15 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
         if in_category && in_status {
             // Into its place at once: a sort of the library's is several kilobytes of WASM.
             let word = words.first().copied().unwrap_or_default();
-            let place = listing.rows.partition_point(|row| {
-                entries
-                    .get(*row)
-                    .is_some_and(|known| order(known, entry, query.sort, word).is_le())
-            });
+            let before = |row: &usize| {
+                let known = entries.get(*row);
+                known.is_some_and(|known| order(known, entry, query.sort, word).is_le())
+            };
+            // They come by name: mostly it is the last so far.
+            let place = match listing.rows.last() {
+                Some(last) if !before(last) => listing.rows.partition_point(before),
+                _ => listing.rows.len(),
+            };
             listing.rows.insert(place, index);
         }
     }

@@ -11,20 +11,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Timestamp(pub i64);
 
 const MS_PER_DAY: i64 = 86_400_000;
+const YEAR_0: i64 = -62_167_219_200_000;
+const YEAR_9999_END: i64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// `2026-11-22T13:34:50.000Z`: always milliseconds, always `Z`.
+    /// `2026-11-22T13:34:50.000Z`: always milliseconds, always `Z`, and four digits of the year, as
+    /// RFC 3339 has them: what lies outside of them is the first or last moment there is.
     pub fn to_rfc3339(self) -> String {
-        let days = self.0.div_euclid(MS_PER_DAY);
-        let ms = self.0.rem_euclid(MS_PER_DAY);
-        let (year, month, day) = civil_from_days(days);
-        format!(
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            ms / 3_600_000,
-            ms / 60_000 % 60,
-            ms / 1000 % 60,
-            ms % 1000
-        )
+        let at = self.0.clamp(YEAR_0, YEAR_9999_END);
+        let ms = at.rem_euclid(MS_PER_DAY);
+        let (year, month, day) = civil_from_days(at.div_euclid(MS_PER_DAY));
+        // By hand: a page has dozens of them, and `format!` takes ten times as long.
+        let mut text = String::with_capacity(24);
+        for (value, digits, after) in [
+            (year, 4, '-'),
+            (month, 2, '-'),
+            (day, 2, 'T'),
+            (ms / 3_600_000, 2, ':'),
+            (ms / 60_000 % 60, 2, ':'),
+            (ms / 1000 % 60, 2, '.'),
+            (ms % 1000, 3, 'Z'),
+        ] {
+            for place in (0..digits).rev() {
+                let digit = value / 10_i64.pow(place) % 10;
+                text.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+            }
+            text.push(after);
+        }
+        text
     }
 
     /// Reads what [`Timestamp::to_rfc3339`] writes; the fraction may be missing.
@@ -140,6 +154,10 @@ mod tests {
             assert_eq!(Timestamp(ms).to_rfc3339(), text);
             assert_eq!(Timestamp::parse(text), Some(Timestamp(ms)));
         }
+        let first = Timestamp(i64::MIN).to_rfc3339();
+        assert_eq!(first, "0000-01-01T00:00:00.000Z");
+        let last = Timestamp(i64::MAX).to_rfc3339();
+        assert_eq!(last, "9999-12-31T23:59:59.999Z");
         assert_eq!(
             Timestamp::parse("2026-11-22T13:34:50Z"),
             Some(Timestamp(1_795_354_490_000))
