@@ -32,7 +32,7 @@ use super::{
         reconcile, seal, sweep,
         watch::{self as watched, Watch},
     },
-    state::AppState,
+    state::{AppState, Parts},
 };
 
 use crate::domain::problem::Problem;
@@ -238,12 +238,12 @@ async fn start(
     background.spawn(forget_sessions(store.clone(), services.clone()));
     let web = serve::web(config);
     let https = web.https;
-    let state = AppState {
+    let state = AppState::from(Parts {
         services: services.clone(),
-        leptos: Arc::new(leptos_options()),
+        leptos: leptos_options(),
         web,
         metrics: core.metrics.clone(),
-    };
+    });
     let metrics_addr = match config.metrics.addr {
         Some(address) => {
             let all = core.metrics.clone();

@@ -1,6 +1,6 @@
 //! What handlers and server functions are given.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use ipnet::IpNet;
@@ -10,13 +10,42 @@ use uuid::Uuid;
 use super::{metrics::Metrics, services::Services};
 use crate::domain::{problem::Problem, user::User};
 
-/// The state of the router.
-#[derive(Clone, FromRef)]
-pub struct AppState {
+/// The state of the router. One pointer: for each request it is cloned by every layer.
+#[derive(Clone)]
+pub struct AppState(Arc<Parts>);
+
+/// What it is made of.
+pub struct Parts {
     pub services: Services,
-    pub leptos: Arc<LeptosOptions>,
+    pub leptos: LeptosOptions,
     pub web: Web,
     pub metrics: Metrics,
+}
+
+impl From<Parts> for AppState {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Services {
+    fn from_ref(state: &AppState) -> Self {
+        state.services.clone()
+    }
+}
+
+impl FromRef<AppState> for Web {
+    fn from_ref(state: &AppState) -> Self {
+        state.web.clone()
+    }
 }
 
 /// What the web side of the server needs to know of its configuration.

@@ -156,7 +156,7 @@ pub async fn render_with(
     more: impl Fn() + Clone + Send + Sync + 'static,
 ) -> Response {
     let options = state.leptos.clone();
-    let services = state.services;
+    let services = state.services.clone();
     let context = move || {
         more();
         provide(&services, person.as_ref());
@@ -173,7 +173,7 @@ pub async fn render_with(
             }
         })));
     };
-    let shell = move || app::shell((*options).clone());
+    let shell = move || app::shell(options.clone());
     leptos_axum::render_app_async_with_context(context, shell)(request).await
 }
 
@@ -204,7 +204,7 @@ async fn server_fn(
     if person.is_none() {
         return ApiError::from(signed_out()).into_response();
     }
-    let services = state.services;
+    let services = state.services.clone();
     let context = move || provide(&services, person.as_ref());
     let response = leptos_axum::handle_server_fns_with_context(context, request)
         .await
