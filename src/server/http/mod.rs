@@ -36,6 +36,7 @@ pub mod waiting;
 pub mod webhooks;
 
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use tower::ServiceBuilder;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_sessions::{SessionManagerLayer, SessionStore};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -89,7 +90,38 @@ pub fn router<S: SessionStore + Clone>(
 ) -> Router {
     let (api, _) = api().split_for_parts();
     let limits = limits::Limits::new(&state.web);
-    // From the inside out: the last one sees a request first.
+    // From the outside in: the first one sees a request first. One stack, as a layer of the router
+    // each would be cloned by every layer around it, for each request.
+    let around = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            observe::around,
+        ))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .br(true)
+                .quality(CompressionLevel::Fastest),
+        )
+        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
+        .layer(middleware::map_response(session::keep_cookie))
+        .layer(middleware::from_fn_with_state(state.clone(), outage::pages))
+        .layer(middleware::map_response(session::or_unavailable))
+        .layer(sessions)
+        .layer(middleware::map_response(session::answered))
+        .layer(middleware::from_fn_with_state(state.clone(), client::tell))
+        .layer(DefaultBodyLimit::max(limits::BODY))
+        .layer(middleware::from_fn_with_state(limits.clone(), limits::time))
+        .layer(middleware::from_fn_with_state(
+            limits.clone(),
+            limits::requests,
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            guard::same_origin,
+        ))
+        .layer(middleware::from_fn_with_state(state.clone(), access::check))
+        .layer(middleware::from_fn_with_state(limits, limits::changes));
     Router::new()
         .merge(api)
         .merge(pages::routes())
@@ -107,37 +139,6 @@ pub fn router<S: SessionStore + Clone>(
         .merge(local::routes())
         .fallback(assets::fallback)
         .method_not_allowed_fallback(async || assets::method_not_allowed())
-        .layer(middleware::from_fn_with_state(
-            limits.clone(),
-            limits::changes,
-        ))
-        .layer(middleware::from_fn_with_state(state.clone(), access::check))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            guard::same_origin,
-        ))
-        .layer(middleware::from_fn_with_state(
-            limits.clone(),
-            limits::requests,
-        ))
-        .layer(middleware::from_fn_with_state(limits, limits::time))
-        .layer(DefaultBodyLimit::max(limits::BODY))
-        .layer(middleware::from_fn_with_state(state.clone(), client::tell))
-        .layer(middleware::map_response(session::answered))
-        .layer(sessions)
-        .layer(middleware::map_response(session::or_unavailable))
-        .layer(middleware::from_fn_with_state(state.clone(), outage::pages))
-        .layer(middleware::map_response(session::keep_cookie))
-        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
-        .layer(
-            CompressionLayer::new()
-                .gzip(true)
-                .br(true)
-                .quality(CompressionLevel::Fastest),
-        )
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            observe::around,
-        ))
+        .layer(around)
         .with_state(state)
 }
