@@ -4,7 +4,7 @@
 #
 #   scripts/bench.sh [BINARY]      default: target/release/patchbay
 #
-# BENCH_SECONDS (8) each line, BENCH_ROWS (10000,1000000) connections in PostgreSQL, BENCH_STREAMS
+# BENCH_SECONDS (10) each line, BENCH_ROWS (10000,1000000) connections in PostgreSQL, BENCH_STREAMS
 # (10000) open event streams. PostgreSQL is a throw-away one, or the one that TEST_POSTGRES_URL names;
 # the database that is made there is dropped again.
 set -euo pipefail

@@ -5,7 +5,7 @@
 //!   patchbay-bench bare FILE TYPE ENCODING   the bare route alone, which the table starts itself
 //!
 //! The generator, the server and PostgreSQL share the machine, so that absolute figures say little;
-//! ratios and the processor time that each process took say more. `BENCH_SECONDS` (8) is how long
+//! ratios and the processor time that each process took say more. `BENCH_SECONDS` (10) is how long
 //! each line is measured, `BENCH_ROWS` (10000,1000000) with how many connections in the database.
 
 use std::{env, process::ExitCode, time::Duration};
@@ -52,7 +52,7 @@ fn settings() -> Settings {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
     let rows = env::var("BENCH_ROWS").unwrap_or_else(|_| "10000,1000000".to_owned());
     Settings {
-        each: Duration::from_secs(number("BENCH_SECONDS").unwrap_or(8)),
+        each: Duration::from_secs(number("BENCH_SECONDS").unwrap_or(10)),
         rows: rows
             .split(',')
             .filter_map(|n| n.trim().parse().ok())

@@ -98,7 +98,12 @@ async fn measure(binary: &Path, folder: &Path, postgres: &str, settings: &Settin
     fill::drop_it(postgres, &name)
 }
 
-/// The bare route, the page and the bare route again: what else the machine does falls on all three.
+/// Machines are not the same from one second to the next: what stands in the table is the median of so
+/// many rounds.
+const ROUNDS: u32 = 5;
+
+/// In each round the bare route, the page and the bare route again, so that what else the machine does
+/// falls on all three; then the page at 80 % of what it did just now.
 async fn line(
     server: &Server,
     people: &[String],
@@ -131,24 +136,53 @@ async fn line(
         address: bare.address,
         requests: Arc::new(vec![get("/", "", "identity")]),
     };
+    let each = each / ROUNDS;
     // Warm, both of them.
-    load::closed(&bare_target, each / 4).await?;
-    load::closed(&target, each / 4).await?;
-    let (before, bare_cost) = costed(&bare_target, bare.child.id(), each / 2).await?;
-    let (page, cost) = costed(&target, server.pid(), each).await?;
-    let (after, _) = costed(&bare_target, bare.child.id(), each / 2).await?;
-    let calm = load::open(&target, each, page.per_second * 0.8).await?;
-    println!("  {what}: {:.0}/s", page.per_second);
-    Ok(Line {
+    load::closed(&bare_target, each).await?;
+    load::closed(&target, each).await?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let (before, bare_cost) = costed(&bare_target, bare.child.id(), each / 2).await?;
+        let (page, cost) = costed(&target, server.pid(), each).await?;
+        let (after, _) = costed(&bare_target, bare.child.id(), each / 2).await?;
+        let calm = load::open(&target, each, page.per_second * 0.8).await?;
+        rounds.push(Round {
+            per_second: page.per_second,
+            bare: (before.per_second + after.per_second) / 2.0,
+            p50: calm.ms(0.5),
+            p99: calm.ms(0.99),
+            cost,
+            bare_cost,
+        });
+    }
+    let line = Line {
         what,
         bytes: answer.body.len(),
-        per_second: page.per_second,
-        bare: (before.per_second + after.per_second) / 2.0,
-        p50: calm.ms(0.5),
-        p99: calm.ms(0.99),
-        cost,
-        bare_cost,
-    })
+        per_second: median(&rounds, |round| round.per_second),
+        bare: median(&rounds, |round| round.bare),
+        ratio: median(&rounds, |round| round.bare / round.per_second),
+        p50: median(&rounds, |round| round.p50),
+        p99: median(&rounds, |round| round.p99),
+        cost: median(&rounds, |round| round.cost),
+        bare_cost: median(&rounds, |round| round.bare_cost),
+    };
+    println!("  {}: 1/{:.1}", line.what, line.ratio);
+    Ok(line)
+}
+
+struct Round {
+    per_second: f64,
+    bare: f64,
+    p50: f64,
+    p99: f64,
+    cost: f64,
+    bare_cost: f64,
+}
+
+fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
+    let mut all: Vec<f64> = rounds.iter().map(of).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// The load, and the processor time a request took in that process, in microseconds.

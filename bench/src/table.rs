@@ -9,6 +9,8 @@ pub struct Line {
     pub per_second: f64,
     /// Of the bare route with the same bytes, in the same run.
     pub bare: f64,
+    /// How many of its requests one of ours takes.
+    pub ratio: f64,
     /// In milliseconds, at 80 % of what it can do.
     pub p50: f64,
     pub p99: f64,
@@ -30,7 +32,7 @@ pub fn print(lines: &[Line]) {
             line.bytes as f64 / 1000.0,
             line.per_second,
             line.bare,
-            line.bare / line.per_second,
+            line.ratio,
             line.cost,
             line.bare_cost,
             line.p50,

@@ -32,3 +32,4 @@ mod session;
 mod streams;
 mod throttle;
 mod user;
+mod visits;
