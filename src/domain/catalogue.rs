@@ -170,6 +170,8 @@ pub struct Folded {
     /// Where the first two lines end.
     name: usize,
     category: usize,
+    /// Of the category as it is written: most categories are told apart by it alone.
+    mark: u32,
 }
 
 impl Folded {
@@ -187,12 +189,16 @@ impl Folded {
             let rest = text.get(from..).unwrap_or_default();
             from + rest.find('\n').unwrap_or(rest.len())
         };
+        // FNV-1a
+        let mark = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let mark = category.bytes().fold(0x811c_9dc5, mark);
         let name = end(0);
         let category = end(name + 1);
         Self {
             text,
             name,
             category,
+            mark,
         }
     }
 
@@ -232,31 +238,28 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
     let q = lower(&query.q);
     let words: Vec<&str> = q.split_whitespace().collect();
     let mut listing = Listing::default();
-    let mut categories: Vec<(&str, &str, usize)> = Vec::new();
+    let mut categories: Vec<(u32, &str, &str, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let name = entry.connector.category.as_str();
         let folded = entry.folded.category();
-        let mut slot = categories.partition_point(|(known, ..)| *known < folded);
-        // Most often it is the first of them: names that are one in lower case are rare.
-        while categories
-            .get(slot)
-            .is_some_and(|(known, other, _)| *known == folded && *other != name)
-        {
-            slot += 1;
-        }
-        if categories
-            .get(slot)
-            .is_none_or(|(_, other, _)| *other != name)
-        {
-            categories.insert(slot, (folded, name, 0));
-        }
+        let mark = entry.folded.mark;
+        let known =
+            |(known, _, other, _): &(u32, &str, &str, usize)| *known == mark && *other == name;
+        let slot = match categories.iter().position(known) {
+            Some(slot) => slot,
+            None => {
+                let slot = categories.partition_point(|(_, known, ..)| *known <= folded);
+                categories.insert(slot, (mark, folded, name, 0));
+                slot
+            }
+        };
         if !words.iter().all(|word| entry.folded.holds(word)) {
             continue;
         }
         let in_category = query.category.is_empty() || *name == query.category;
         let in_status = query.status.admits(entry.shown);
         if in_status {
-            if let Some((_, _, count)) = categories.get_mut(slot) {
+            if let Some((.., count)) = categories.get_mut(slot) {
                 *count += 1;
             }
             listing.all_categories += 1;
@@ -283,7 +286,7 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
     }
     listing.categories = categories
         .into_iter()
-        .map(|(_, name, count)| (name.to_owned(), count))
+        .map(|(.., name, count)| (name.to_owned(), count))
         .collect();
     listing
 }
