@@ -233,7 +233,8 @@ pub struct Entry<'a> {
     pub last_synced_ms: i64,
 }
 
-/// Filters, counts and sorts. A count beside a filter is what choosing it would show.
+/// Filters, counts and sorts. A count beside a filter is what choosing it would show. The entries come
+/// by name, as the registry has them: what is equal otherwise stays in that order.
 pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String) -> Listing {
     let q = lower(&query.q);
     let words: Vec<&str> = q.split_whitespace().collect();
@@ -276,7 +277,7 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
                 let known = entries.get(*row);
                 known.is_some_and(|known| order(known, entry, query.sort, word).is_le())
             };
-            // They come by name: mostly it is the last so far.
+            // Mostly it is the last so far.
             let place = match listing.rows.last() {
                 Some(last) if !before(last) => listing.rows.partition_point(before),
                 _ => listing.rows.len(),
@@ -291,35 +292,34 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
     listing
 }
 
-/// Which of two comes first. `word`: the first that is searched for.
+/// Which of two comes first, names aside. `word`: the first that is searched for.
 fn order(a: &Entry<'_>, b: &Entry<'_>, sort: Sort, word: &str) -> Ordering {
-    let first = match sort {
+    match sort {
         Sort::Name => Ordering::Equal,
-        Sort::NameDescending => return b.folded.name().cmp(a.folded.name()),
+        Sort::NameDescending => b.folded.name().cmp(a.folded.name()),
         Sort::Category => a.folded.category().cmp(b.folded.category()),
         Sort::LastSynced => b.last_synced_ms.cmp(&a.last_synced_ms),
         // A person who types a name wants that name on top, whatever is connected.
         Sort::ConnectedFirst => {
             let key = |entry: &Entry<'_>| {
-                let named = entry.folded.starts_with(word);
+                let named = !word.is_empty() && entry.folded.starts_with(word);
                 (!named, rank(entry.shown))
             };
             key(a).cmp(&key(b))
         }
-    };
-    first.then_with(|| a.folded.name().cmp(b.folded.name()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Name, category, status and the last sync of each.
+    /// Name, category, status and the last sync of each, by name.
     const SHELF: [(&str, &str, Shown, i64); 4] = [
-        ("Öko", "mail", Shown::NotConnected, 0),
-        ("Gmail", "Mail", Shown::Connected, 5),
         ("asana", "Work", Shown::Error, 7),
+        ("Gmail", "Mail", Shown::Connected, 5),
         ("Mailer", "Work", Shown::NotConnected, 0),
+        ("Öko", "mail", Shown::NotConnected, 0),
     ];
 
     fn listing(query: &Query) -> (Vec<&'static str>, Listing) {
@@ -390,7 +390,7 @@ mod tests {
         };
         let (names, listing) = listing(&query);
         assert_eq!(names, ["Mailer"]);
-        let categories = [("mail", 1), ("Mail", 0), ("Work", 1)];
+        let categories = [("Mail", 0), ("mail", 1), ("Work", 1)];
         assert_eq!(
             listing.categories,
             categories.map(|(name, count)| (name.to_owned(), count))
