@@ -18,7 +18,7 @@ use rows::Rows;
 use super::frame::{json, top};
 use crate::{
     components::{
-        address::{Address, parse},
+        address::{Address, href, parse},
         catalogue_filters::{categories, statuses},
         shelf::{List, Shelf, after_rows},
     },
@@ -179,6 +179,15 @@ impl Printed {
     }
 }
 
+/// Whether it is a query string as our own links have them, without words that are searched for; and if
+/// so, its category, which may be any.
+pub fn of_our_links(search: &str) -> Option<String> {
+    let Address { query, all } = parse(search);
+    let ours = href(&query, all);
+    let ours = ours.split_once('?').map_or("", |(_, search)| search);
+    (ours == search && query.q.is_empty()).then_some(query.category)
+}
+
 /// A piece of the page, with the answer's nonce taken out of it.
 fn text(pieces: &mut Vec<Piece>, text: &str, nonce: &str) {
     for (at, part) in text.split(nonce).enumerate() {
@@ -335,6 +344,24 @@ mod tests {
         });
         assert_eq!(filled.matches("<script nonce=\"two\">").count(), 2);
         assert!(!filled.contains("\"one\""));
+    }
+
+    #[test]
+    fn only_addresses_of_our_own_links_are_worth_keeping() {
+        for (search, category) in [
+            ("", Some("")),
+            ("status=connected", Some("")),
+            ("category=CRM&status=pending&sort=name&all=1", Some("CRM")),
+            ("category=Made+up", Some("Made up")),
+            ("status=connected&category=CRM", None),
+            ("q=mail", None),
+            ("x=1", None),
+            ("fbclid=abc", None),
+            ("status=made-up", None),
+            ("status=connected&status=connected", None),
+        ] {
+            assert_eq!(of_our_links(search).as_deref(), category, "{search}");
+        }
     }
 
     #[test]

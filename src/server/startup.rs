@@ -173,7 +173,7 @@ fn assemble(
     Arc::new(Core {
         db: db.clone(),
         nango,
-        hub: Hub::new(config.limits.event_streams).watched(&metrics),
+        hub: Hub::new(serve::Limits::of(config).streams(config)).watched(&metrics),
         clock: clock.clone(),
         registry,
         integrations: integrations::Integrations::default(),

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use patchbay::server::services::webhooks::READ_AT_ONCE;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::app::{TestApp, eventually};
 
@@ -70,6 +72,33 @@ on_both! {
             assert_eq!(answer.header("retry-after"), "5");
         }
         app.nango.clear_faults().await;
+        eventually("webhooks are taken again", || async {
+            (app.webhook(&body).await.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Whoever sends slowly keeps Nango out for a moment only, and Nango comes again after a 503.
+    async fn slow_strangers_do_not_turn_webhooks_away_for_good(db: &TestDb) {
+        let app = TestApp::start(db).await;
+        let address = app.base.trim_start_matches("http://").to_owned();
+        let mut slow = Vec::new();
+        for _ in 0..READ_AT_ONCE {
+            let mut stream = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+            let head = "POST /api/v1/webhooks/nango HTTP/1.1\r\nhost: here\r\n\
+                x-nango-hmac-sha256: 00\r\ncontent-length: 100\r\n\r\n{";
+            stream.write_all(head.as_bytes()).await.expect("it is taken");
+            slow.push(stream);
+        }
+        let body = json!({"type": "forward"});
+        let refused = eventually("all places are taken", || async {
+            let answer = app.webhook(&body).await;
+            (answer.status != 200).then_some(answer)
+        })
+        .await;
+        refused.problem(503, "webhooks_busy");
+        assert_eq!(refused.header("retry-after"), "5");
+        drop(slow);
         eventually("webhooks are taken again", || async {
             (app.webhook(&body).await.status == 200).then_some(())
         })

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use patchbay::server::clock::Clock;
 use serde_json::{Value, json};
+use sqlx::Connection;
 
 use crate::{
     app::{TestApp, eventually},
@@ -174,6 +175,48 @@ async fn the_catalogue_stays_readable_without_its_database() {
     proxy.pass();
     is_back(&app).await;
     assert_eq!(ada.get("/connectors").await.status, 200);
+}
+
+/// Also where the session could be read, and what the page itself asks for could not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_somebody_locks_keeps_nobody_waiting_and_everybody_is_told_when_to_come_again()
+{
+    let db = TestDb::postgres().await;
+    let app = TestApp::start(&db).await;
+    let ada = app.sign_in("ada").await;
+    let mut holder = sqlx::PgConnection::connect(&db.url).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE user_connector_connection IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+    let paths = [
+        "/connectors/gmail",
+        "/connectors?q=mail",
+        "/api/v1/connections",
+    ];
+    let asked = paths.map(|path| in_time(Duration::from_secs(5), path, &ada));
+    for (answer, path) in futures::future::join_all(asked).await.iter().zip(paths) {
+        assert_eq!(answer.status, 503, "{path}");
+        assert_eq!(answer.header("retry-after"), "5", "{path}");
+    }
+    holder.close().await.unwrap();
+    eventually("everybody is served again", || async {
+        (ada.get("/connectors/gmail").await.status == 200).then_some(())
+    })
+    .await;
+}
+
+/// A newer version beside this one may say what this one does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_word_that_it_does_not_know_everything_is_looked_up_again() {
+    let db = TestDb::postgres().await;
+    let app = TestApp::start(&db).await;
+    let ada = app.sign_in("ada").await;
+    let mut stream = ada.events().await;
+    let snapshot = Some(("snapshot".to_owned(), json!([])));
+    assert_eq!(stream.next().await, snapshot);
+    let mut newer = sqlx::PgConnection::connect(&db.url).await.unwrap();
+    let word = "SELECT pg_notify('patchbay', '{\"of\": \"tomorrow\"}')";
+    sqlx::raw_sql(word).execute(&mut newer).await.unwrap();
+    assert_eq!(stream.next().await, snapshot);
 }
 
 /// Two servers; the one at whose page somebody sits hears by a connection of its own.

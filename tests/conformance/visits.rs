@@ -7,6 +7,7 @@ use patchbay::server::{
     clock::Clock,
     db::user::{self, NewUser},
 };
+use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::{fixture::T0, support::db::TestDb};
@@ -82,6 +83,39 @@ async fn a_connection_goes_from_one_visit_to_the_next_as_it_is() {
     // Those that wait for the next visit are closed with the others.
     db.db.close().await;
     assert_eq!(db.db.connections().open, 0);
+}
+
+/// Whoever asked has gone by then; the server's process would wait on, and there are only so many.
+#[tokio::test]
+async fn who_waits_for_a_lock_leaves_nobody_behind() {
+    let db = TestDb::postgres().await;
+    db.db.keep_statements();
+    let mut holder = sqlx::PgConnection::connect(&db.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE \"user\" IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let read = async {
+        let mut tx = db.db.read().await?;
+        user::get(&mut tx, Uuid::nil()).await
+    };
+    let (alone, within) = tokio::join!(user::look_up(&db.db, Uuid::nil()), read);
+    assert!(alone.is_err() && within.is_err());
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut waited = Duration::ZERO;
+    loop {
+        let left: i64 = sqlx::query_scalar(waiting)
+            .fetch_one(&mut holder)
+            .await
+            .unwrap();
+        if left == 0 {
+            break;
+        }
+        assert!(waited < Duration::from_secs(20), "{left} wait on");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        waited += Duration::from_millis(100);
+    }
 }
 
 #[tokio::test]

@@ -125,7 +125,13 @@ pub(super) fn passes(error: &sqlx::Error) -> bool {
                 // what will never work.
                 "08P01" => !(says("no such") || says("authentication failed")),
                 // Connection failures; too many connections, no memory; starting up and shutting down.
-                code => code.starts_with("08") || code.starts_with("53") || code.starts_with("57P"),
+                code => {
+                    code.starts_with("08")
+                        || code.starts_with("53")
+                        || code.starts_with("57P")
+                        // A lock that somebody else holds.
+                        || code == "55P03"
+                }
             }
         }
         _ => false,

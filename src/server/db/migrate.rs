@@ -52,6 +52,7 @@ const TABLE: Dialects = Dialects {
         execution_time BIGINT NOT NULL
     )",
 };
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = 2000";
 const APPLIED: &str =
     "SELECT version, checksum, description FROM _sqlx_migrations ORDER BY version";
 /// sqlx makes blanks of the underscores of a name.
@@ -72,6 +73,12 @@ impl Db {
                 .bind(LOCK)
                 .execute(connection);
             flight.bound(lock).await?;
+            // A table that somebody reads for long, as a backup does, is tried again later: while a
+            // change of it waits, everybody who reads it waits behind.
+            let (flight, connection) = inner.parts();
+            flight
+                .bound(sqlx::Executor::execute(connection, LOCK_TIMEOUT))
+                .await?;
         }
         run(&mut tx, self.migrations()).await?;
         tx.commit().await

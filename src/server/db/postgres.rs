@@ -10,9 +10,10 @@ mod transaction;
 use std::{
     io,
     ops::Deref,
+    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -56,7 +57,10 @@ const MOST_WAITING: usize = 512;
 /// travels with the `BEGIN`.
 const BEGIN_WRITE: &str = "BEGIN; SET LOCAL statement_timeout = 10000; \
     SET LOCAL idle_in_transaction_session_timeout = 10000";
-const BEGIN_READ: &str = "BEGIN";
+/// Who reads has given up by then, and would leave a process of the server behind that waits for a lock.
+const BEGIN_READ: &str = "BEGIN; SET LOCAL statement_timeout = 4000";
+/// The same for a connection whose statements stand by themselves.
+const ALONE: &str = "SET statement_timeout = 4000";
 
 /// Cheap to clone; all clones are one pool.
 #[derive(Clone)]
@@ -69,6 +73,8 @@ pub struct PgServer {
 struct State {
     /// Each connection is a session of our own at the server: nothing in between hands it to others.
     sessions: AtomicBool,
+    /// Statements that were answered.
+    answered: AtomicU64,
     waiting: AtomicUsize,
     /// As many as there may be connections: whoever has a turn finds one here or in the pool.
     turns: Arc<Semaphore>,
@@ -91,6 +97,7 @@ impl PgServer {
             pool,
             state: Arc::new(State {
                 sessions: AtomicBool::new(false),
+                answered: AtomicU64::new(0),
                 waiting: AtomicUsize::new(0),
                 turns: Arc::new(Semaphore::new(CONNECTIONS as usize)),
                 spares: Spares::default(),
@@ -154,18 +161,27 @@ impl PgServer {
         self.pool.num_idle() + self.state.spares.len()
     }
 
-    /// A connection, and whether it was in use a moment ago. Whoever has a turn never waits for one
-    /// that lies among the spares: what others keep there, they have kept a turn for until then.
-    async fn take(&self) -> Result<(PgTx, bool), sqlx::Error> {
+    async fn take(&self) -> Result<PgTx, sqlx::Error> {
         let turn = self.state.turns.clone().acquire_owned().await;
         let turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
-        let spare = self.state.spares.take();
-        let fresh = spare.is_some();
-        let lent = match spare {
-            Some(lent) => lent,
-            None => Lent::new(self.pool.acquire().await?),
-        };
-        Ok((PgTx::new(lent, turn, self.clone()), fresh))
+        Ok(PgTx::new(self.lend().await?, turn, self.clone()))
+    }
+
+    /// A spare one, or one of the pool, whichever is there first: a server that grants fewer
+    /// connections than the pool may have keeps nobody waiting for one more.
+    async fn lend(&self) -> Result<Lent, sqlx::Error> {
+        let mut acquired = pin!(self.pool.acquire());
+        loop {
+            let mut kept = pin!(self.state.spares.kept_one());
+            kept.as_mut().enable();
+            if let Some(lent) = self.state.spares.take() {
+                return Ok(lent);
+            }
+            tokio::select! {
+                acquired = &mut acquired => return acquired.map(Lent::new),
+                () = kept => {}
+            }
+        }
     }
 
     /// Nothing is left over on this connection, and it answered just now: it is kept for whoever
@@ -230,7 +246,7 @@ impl PgServer {
                     return Err(is_away());
                 }
             }
-            let (mut tx, fresh) = tokio::select! {
+            let mut tx = tokio::select! {
                 taken = self.take() => taken?,
                 _ = away.wait_for(|away| *away) => return Err(is_away()),
             };
@@ -238,8 +254,8 @@ impl PgServer {
                 match statement {
                     Some(statement) => tx.begin(statement).await,
                     // Its statement will tell.
-                    None if fresh => Ok(()),
-                    None => tx.ping().await,
+                    None if tx.stands_alone() => Ok(()),
+                    None => tx.stand_alone(ALONE).await,
                 }
             };
             match timeout(IDLE_ANSWERS, proved).await {
@@ -263,7 +279,12 @@ impl PgServer {
             let options = server.pool.connect_options();
             let mut slow = 0;
             while !server.pool.is_closed() {
-                let found = look(&options).await;
+                let answered = server.state.answered.load(Ordering::SeqCst);
+                let mut found = look(&options).await;
+                // No new connection, and yet what is open works: it is not away.
+                if server.state.answered.load(Ordering::SeqCst) != answered {
+                    found = Look::There;
+                }
                 slow = if matches!(found, Look::Slow) {
                     slow + 1
                 } else {
@@ -271,7 +292,7 @@ impl PgServer {
                 };
                 let away = match found {
                     Look::There => false,
-                    Look::Slow => slow >= SLOW,
+                    Look::Slow => slow >= SLOW || *server.state.away.borrow(),
                     Look::Gone(_) => true,
                 };
                 let was = server.state.away.send_replace(away);
@@ -284,6 +305,8 @@ impl PgServer {
                     _ => {}
                 }
                 if slow == 0 && !away {
+                    // Those that were there before may have lost their other end.
+                    server.state.spares.close();
                     break;
                 }
                 sleep(LOOK_EVERY).await;

@@ -24,16 +24,12 @@ use super::{
 };
 use crate::{
     domain::user::User,
-    pages::printed::{Fill, Printed},
+    pages::printed::{Fill, Printed, of_our_links},
     server::state::{AppState, CurrentSession},
 };
 
-/// So many addresses are kept: each filter by itself has its own, and they take 0.3 MB each. Words
-/// that somebody searches for are not worth keeping.
+/// So many addresses are kept: each filter by itself has its own, and they take 0.3 MB each.
 const MOST: usize = 48;
-
-/// So long may an address be to be kept.
-const LONGEST: usize = 100;
 
 /// What is printed. Cheap to clone.
 #[derive(Clone, Default)]
@@ -58,9 +54,12 @@ impl Prints {
 
     fn keep(&self, edition: (u64, u64), search: String, printed: Arc<Printed>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.edition != edition || known.by_search.len() >= MOST {
+        if known.edition != edition {
             known.by_search.clear();
             known.edition = edition;
+        } else if known.by_search.len() >= MOST {
+            // But for the one that everybody comes to.
+            known.by_search.retain(|search, _| search.is_empty());
         }
         known.by_search.insert(search, printed);
     }
@@ -76,7 +75,7 @@ pub async fn show(
     let flash = take_flash(&session).await;
     let search = request.uri().query().unwrap_or_default();
     if flash.is_empty()
-        && is_kept(search)
+        && is_kept(&state, search)
         && let Some(printed) = printed(&prints, &state, search).await
     {
         let page = filled(&state, &printed, &user).await;
@@ -86,8 +85,11 @@ pub async fn show(
     render(state, person, flash, request).await
 }
 
-fn is_kept(search: &str) -> bool {
-    search.len() <= LONGEST && !search.split('&').any(|pair| pair.starts_with("q="))
+/// What somebody makes up (words, parameters of others, categories that there are not) is rendered
+/// for whoever asks: nobody else comes there, and it would drive the rest out.
+fn is_kept(state: &AppState, search: &str) -> bool {
+    let has = |category: &str| category.is_empty() || state.services.pages.has_category(category);
+    search.is_empty() || of_our_links(search).is_some_and(|category| has(&category))
 }
 
 async fn filled(state: &AppState, printed: &Printed, user: &User) -> Result<Response, ApiError> {

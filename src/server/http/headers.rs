@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -19,6 +19,9 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-cap
     magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), \
     publickey-credentials-create=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), \
     usb=(), xr-spatial-tracking=()";
+
+/// In seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// Two years.
 const HTTPS_ONLY: &str = "max-age=63072000";
@@ -82,6 +85,12 @@ pub async fn add(State(state): State<AppState>, request: Request, next: Next) ->
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        // Whatever is away is worth another try, where nobody has said when.
+        let headers = response.headers_mut();
+        headers.entry(header::RETRY_AFTER).or_insert(RETRY_AFTER);
+    }
+    let headers = response.headers_mut();
     if state.web.https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::problem::Problem,
-    server::services::{self, ServiceError, Services, error},
+    server::services::{self, Services, error},
 };
 
 /// The longest body that is read: 1 MB.
@@ -47,15 +47,14 @@ pub async fn receive(
     let signature = signature.and_then(|value| value.to_str().ok());
     // Before the body is read: a stranger's costs nothing.
     services.webhooks.expects(signature)?;
-    let body = timeout(PATIENCE, async {
-        let _reading = services.webhooks.reading().await?;
-        let body = within(request.into_body(), LIMIT).await;
-        body.map_err(|why| match why {
-            Unread::TooLarge => error::webhook_too_large().into(),
-            Unread::CutOff => ServiceError::from(error::webhook_unreadable()),
-        })
-    });
-    let body = body.await.map_err(|_| error::webhook_unreadable())??;
+    let reading = services.webhooks.reading().await?;
+    let body = timeout(PATIENCE, within(request.into_body(), LIMIT));
+    let body = body.await.map_err(|_| error::webhook_unreadable())?;
+    let body = body.map_err(|why| match why {
+        Unread::TooLarge => error::webhook_too_large(),
+        Unread::CutOff => error::webhook_unreadable(),
+    })?;
+    drop(reading);
     services.webhooks.receive(signature, &body).await?;
     Ok(StatusCode::OK)
 }

@@ -103,7 +103,11 @@ impl Events {
         match serde_json::from_str(payload) {
             Ok(Heard::Changed(announcement)) => self.0.publish(*announcement),
             Ok(Heard::Ended(ended)) => sessions::publish(&self.0, ended.sessions_ended),
-            Err(error) => tracing::warn!(%error, "a notification cannot be read"),
+            Err(error) => {
+                // Of a newer version, perhaps: whatever it was, the database has it.
+                tracing::warn!(%error, "a notification cannot be read");
+                self.resync();
+            }
         }
     }
 

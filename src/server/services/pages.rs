@@ -55,6 +55,12 @@ impl Pages {
         }
     }
 
+    /// Whether any connector is of this category.
+    pub fn has_category(&self, category: &str) -> bool {
+        let mut all = self.0.registry.all().iter();
+        all.any(|manifest| manifest.category == category)
+    }
+
     /// Changes whenever [`Pages::catalogue_of_nobody`] might.
     pub fn edition(&self) -> (u64, u64) {
         (self.0.integrations.edition(), self.0.fields.edition())

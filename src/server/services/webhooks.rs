@@ -48,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const COME_AGAIN_SECONDS: u64 = 5;
 /// Bodies that are read at the same time, of whomever they are: each may have 1 MB.
 pub const READ_AT_ONCE: usize = 128;
+/// For a place among them; Nango comes again where it is told that there was none.
+const PLACE: Duration = Duration::from_secs(2);
 /// A failed refresh may be told a moment before the list shows it.
 const LIST_PAUSES_MS: [u64; 3] = [0, 300, 1000];
 
@@ -71,7 +73,8 @@ impl Webhooks {
     /// A place among those whose bodies are read.
     pub async fn reading(&self) -> Result<OwnedSemaphorePermit, ServiceError> {
         let reading = self.0.webhooks.reading.clone().acquire_owned();
-        reading.await.map_err(|_| busy())
+        let place = timeout(PLACE, reading).await.map_err(|_| busy())?;
+        place.map_err(|_| busy())
     }
 
     /// Checks the signature over the raw body, then does what the webhook asks for. What is of no

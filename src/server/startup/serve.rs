@@ -72,6 +72,14 @@ impl Limits {
             ..Self::default()
         }
     }
+
+    /// Event streams: as many as the settings say, and never so many that nobody else finds a place.
+    pub fn streams(&self, config: &Config) -> usize {
+        config
+            .limits
+            .event_streams
+            .min((self.connections / 4 * 3).max(1))
+    }
 }
 
 /// How many files this process may have open, where the system says so.

@@ -10,7 +10,10 @@ use std::{
 };
 
 use sqlx::{Postgres, pool::PoolConnection};
-use tokio::time::Instant;
+use tokio::{
+    sync::{Notify, futures::Notified},
+    time::Instant,
+};
 
 /// What nobody has used for so long goes back to the pool.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
@@ -20,6 +23,8 @@ const AWAY: Duration = Duration::from_secs(60);
 /// A connection that the pool has lent, and since when.
 pub(super) struct Lent {
     pub connection: PoolConnection<Postgres>,
+    /// Statements may stand by themselves on it: the server ends what takes too long.
+    pub bounded: bool,
     since: Instant,
 }
 
@@ -27,6 +32,7 @@ impl Lent {
     pub(super) fn new(connection: PoolConnection<Postgres>) -> Self {
         Self {
             connection,
+            bounded: false,
             since: Instant::now(),
         }
     }
@@ -37,7 +43,11 @@ impl Lent {
 }
 
 #[derive(Default)]
-pub(super) struct Spares(Mutex<Kept>);
+pub(super) struct Spares {
+    kept: Mutex<Kept>,
+    /// Rung for each that is kept.
+    news: Notify,
+}
 
 #[derive(Default)]
 struct Kept {
@@ -49,7 +59,7 @@ struct Kept {
 
 impl Spares {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn take(&self) -> Option<Lent> {
@@ -60,7 +70,15 @@ impl Spares {
     pub(super) fn put(&self, lent: Lent) -> bool {
         let mut kept = self.kept();
         kept.spares.push((lent, Instant::now()));
-        !std::mem::replace(&mut kept.tended, true)
+        let untended = !std::mem::replace(&mut kept.tended, true);
+        drop(kept);
+        self.news.notify_one();
+        untended
+    }
+
+    /// One is kept from now on, or was kept when nobody waited.
+    pub(super) fn kept_one(&self) -> Notified<'_> {
+        self.news.notified()
     }
 
     /// Those that nobody uses any more, and whether others are left to look after.
@@ -80,6 +98,12 @@ impl Spares {
         self.kept().spares.drain(..).map(|(lent, _)| lent).collect()
     }
 
+    pub(super) fn close(&self) {
+        for lent in self.all() {
+            drop(lent.connection.detach());
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept().spares.len()
     }
@@ -87,9 +111,7 @@ impl Spares {
 
 impl Drop for Spares {
     fn drop(&mut self) {
-        // Nobody may be left who could give them back: they are closed.
-        for lent in self.all() {
-            drop(lent.connection.detach());
-        }
+        // Nobody may be left who could give them back.
+        self.close();
     }
 }

@@ -5,10 +5,11 @@
 use std::{
     io,
     ops::{Deref, DerefMut},
+    sync::atomic::Ordering,
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection, TransactionManager, postgres::PgTransactionManager};
+use sqlx::{PgConnection, TransactionManager, postgres::PgTransactionManager};
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{PgServer, STATEMENT, is_broken, spares::Lent};
@@ -78,10 +79,20 @@ impl PgTx {
         Ok(())
     }
 
-    /// Asks whether it answers at all.
-    pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
+    /// Statements may be said here without a transaction around them, and it was in use a moment ago.
+    pub(super) fn stands_alone(&self) -> bool {
+        self.lent.as_ref().is_some_and(|lent| lent.bounded)
+    }
+
+    /// Makes it so, which also tells whether it answers at all.
+    pub(super) async fn stand_alone(&mut self, statement: &str) -> Result<(), sqlx::Error> {
         let (flight, connection) = self.parts();
-        flight.bound(connection.ping()).await
+        let set = sqlx::Executor::execute(connection, statement);
+        flight.bound(set).await?;
+        if let Some(lent) = &mut self.lent {
+            lent.bounded = true;
+        }
+        Ok(())
     }
 
     /// The connection, and what bounds each statement on it.
@@ -137,6 +148,9 @@ impl Flight {
         };
         self.unfinished = false;
         self.well = done.is_ok();
+        if self.well {
+            self.server.state.answered.fetch_add(1, Ordering::SeqCst);
+        }
         if let Err(error) = &done
             && is_broken(error)
         {
