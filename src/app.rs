@@ -14,7 +14,8 @@ use crate::{
     domain::problem::Problem,
     pages::{
         account::Account, attempt::Attempt, connector::ConnectorDetailsPage,
-        connectors::Connectors, not_found::NotFound, sign_in::SignIn, sign_up::SignUp,
+        connectors::Connectors, frame::symbols, not_found::NotFound, sign_in::SignIn,
+        sign_up::SignUp,
     },
 };
 
@@ -60,12 +61,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <MetaTags/>
             </head>
             <body>
-                <svg hidden>
-                    <symbol id="glass" viewBox="0 0 16 16">
-                        <circle cx="7" cy="7" r="4.75"></circle>
-                        <path d="m10.5 10.5 3.5 3.5"></path>
-                    </symbol>
-                </svg>
+                {symbols()}
                 <App/>
             </body>
         </html>

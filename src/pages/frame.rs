@@ -61,6 +61,18 @@ pub fn framed(frame: Option<Frame>, title: &str, content: AnyView) -> AnyView {
     .into_any()
 }
 
+/// What the pages' own icons are drawn from.
+pub fn symbols() -> impl IntoView {
+    view! {
+        <svg hidden>
+            <symbol id="glass" viewBox="0 0 16 16">
+                <circle cx="7" cy="7" r="4.75"></circle>
+                <path d="m10.5 10.5 3.5 3.5"></path>
+            </symbol>
+        </svg>
+    }
+}
+
 /// The bar above every page. `nango` is its origin: sign-in windows speak from there.
 pub fn top(user: Option<User>, nango: Option<String>) -> AnyView {
     let person = user.as_ref().map(|user| user.id.to_string());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::frame::top;
+use super::frame::{symbols, top};
 use crate::{
     components::{
         address::parse,
@@ -82,6 +82,7 @@ impl Outage<'_> {
                     <title>"Connectors · Patchbay"</title>
                 </head>
                 <body>
+                    {symbols()}
                     <a class="skip" href="#main">"Skip to content"</a>
                     <aside class="banner" aria-label="States are not shown">
                         <p role="status">
@@ -122,7 +123,7 @@ impl Outage<'_> {
 
     /// The reason alone. `nonce` allows its style.
     pub fn small(&self, nonce: &str) -> String {
-        const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;display:grid;\
+        const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;\
             place-content:center;min-height:100vh;margin:0;padding:24px;text-align:center}";
         let title = self.problem.title.clone();
         let detail = self.problem.detail.clone();

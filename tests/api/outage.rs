@@ -132,6 +132,8 @@ async fn the_catalogue_stays_readable_without_its_database() {
         "can’t be shown right now",
         "http-equiv=\"refresh\"",
         "Search 99 connectors",
+        // What the search field's icon is drawn from.
+        "<symbol id=\"glass\"",
     ] {
         assert!(page.text.contains(there), "{there} is missing");
     }
@@ -162,6 +164,11 @@ async fn the_catalogue_stays_readable_without_its_database() {
         (503, "text/html; charset=utf-8")
     );
     assert!(account.text.contains("does not answer"), "{}", account.text);
+    assert!(
+        account.text.contains("color-scheme:light dark"),
+        "{}",
+        account.text
+    );
     ada.get("/api/v1/connectors")
         .await
         .problem(503, "database_unavailable");
