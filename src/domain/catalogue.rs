@@ -170,8 +170,6 @@ pub struct Folded {
     /// Where the first two lines end.
     name: usize,
     category: usize,
-    /// Of the category as it is written: most categories are told apart by it alone.
-    mark: u32,
 }
 
 impl Folded {
@@ -189,16 +187,12 @@ impl Folded {
             let rest = text.get(from..).unwrap_or_default();
             from + rest.find('\n').unwrap_or(rest.len())
         };
-        // FNV-1a
-        let mark = |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        let mark = category.bytes().fold(0x811c_9dc5, mark);
         let name = end(0);
         let category = end(name + 1);
         Self {
             text,
             name,
             category,
-            mark,
         }
     }
 
@@ -239,18 +233,15 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
     let q = lower(&query.q);
     let words: Vec<&str> = q.split_whitespace().collect();
     let mut listing = Listing::default();
-    let mut categories: Vec<(u32, &str, &str, usize)> = Vec::new();
+    let mut categories: Vec<(&str, &str, usize)> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let name = entry.connector.category.as_str();
         let folded = entry.folded.category();
-        let mark = entry.folded.mark;
-        let known =
-            |(known, _, other, _): &(u32, &str, &str, usize)| *known == mark && *other == name;
-        let slot = match categories.iter().position(known) {
+        let slot = match categories.iter().position(|(_, known, _)| *known == name) {
             Some(slot) => slot,
             None => {
-                let slot = categories.partition_point(|(_, known, ..)| *known <= folded);
-                categories.insert(slot, (mark, folded, name, 0));
+                let slot = categories.partition_point(|(known, ..)| *known <= folded);
+                categories.insert(slot, (folded, name, 0));
                 slot
             }
         };
@@ -260,7 +251,7 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
         let in_category = query.category.is_empty() || *name == query.category;
         let in_status = query.status.admits(entry.shown);
         if in_status {
-            if let Some((.., count)) = categories.get_mut(slot) {
+            if let Some((_, _, count)) = categories.get_mut(slot) {
                 *count += 1;
             }
             listing.all_categories += 1;
@@ -287,7 +278,7 @@ pub fn list(entries: &[Entry<'_>], query: &Query, lower: impl Fn(&str) -> String
     }
     listing.categories = categories
         .into_iter()
-        .map(|(.., name, count)| (name.to_owned(), count))
+        .map(|(_, name, count)| (name.to_owned(), count))
         .collect();
     listing
 }

@@ -45,7 +45,7 @@ pub struct Row {
 impl Row {
     /// Whether this person may sign in at all.
     pub const fn is_active(&self) -> bool {
-        self.disabled_at.is_none() && self.erased_at.is_none()
+        is_active(self.disabled_at.is_some(), self.erased_at.is_some())
     }
 
     pub fn user(&self) -> User {
@@ -55,6 +55,11 @@ impl Row {
             role: self.role,
         }
     }
+}
+
+/// Whether somebody may sign in, and go on being signed in.
+pub(super) const fn is_active(disabled: bool, erased: bool) -> bool {
+    !disabled && !erased
 }
 
 #[derive(sqlx::FromRow)]

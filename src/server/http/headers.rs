@@ -8,7 +8,7 @@ use axum::{
 };
 use leptos::nonce::Nonce;
 
-use crate::server::state::AppState;
+use crate::server::{services::outage, state::AppState};
 
 /// For everything that is no page: it loads nothing and stands in no frame.
 const BARE: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -19,9 +19,6 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-cap
     magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), \
     publickey-credentials-create=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), \
     usb=(), xr-spatial-tracking=()";
-
-/// In seconds.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// Two years.
 const HTTPS_ONLY: &str = "max-age=63072000";
@@ -62,6 +59,7 @@ pub fn nonce() -> Nonce {
 /// The headers that every answer carries unless its handler said otherwise.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let away = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, BARE),
@@ -85,12 +83,11 @@ pub async fn add(State(state): State<AppState>, request: Request, next: Next) ->
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        // Whatever is away is worth another try, where nobody has said when.
-        let headers = response.headers_mut();
-        headers.entry(header::RETRY_AFTER).or_insert(RETRY_AFTER);
+    if away {
+        // Worth another try, where nobody has said when.
+        let seconds = HeaderValue::from(outage::RETRY_AFTER_SECONDS);
+        headers.entry(header::RETRY_AFTER).or_insert(seconds);
     }
-    let headers = response.headers_mut();
     if state.web.https {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,

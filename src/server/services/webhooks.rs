@@ -73,8 +73,10 @@ impl Webhooks {
     /// A place among those whose bodies are read.
     pub async fn reading(&self) -> Result<OwnedSemaphorePermit, ServiceError> {
         let reading = self.0.webhooks.reading.clone().acquire_owned();
-        let place = timeout(PLACE, reading).await.map_err(|_| busy())?;
-        place.map_err(|_| busy())
+        match timeout(PLACE, reading).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(busy()),
+        }
     }
 
     /// Checks the signature over the raw body, then does what the webhook asks for. What is of no

@@ -24,8 +24,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Between two looks, where nothing is heard.
 const LOOK: Duration = Duration::from_secs(1);
-/// After so long it may be heard all the same: one word that came late is no pooler.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How this instance learns of what others change.
 pub enum Way {
@@ -59,16 +57,6 @@ impl Between {
 
     /// Finds out. A database that fails at this moment is tried again later, by [`keep`].
     pub async fn way(&self) -> Way {
-        let way = self.found().await;
-        if matches!(way, Way::Look) {
-            tracing::warn!(
-                "what other instances change is looked for each second: NOTIFY is not heard here, because a pooler is in between, or DATABASE_DIRECT_URL is another database; set DATABASE_DIRECT_URL to PostgreSQL itself"
-            );
-        }
-        way
-    }
-
-    async fn found(&self) -> Way {
         if matches!(self.db, Db::Sqlite(_)) {
             return Way::Alone;
         }
@@ -79,7 +67,12 @@ impl Between {
                 }
                 Way::Listen(self.listener().await.map(Box::new))
             }
-            Ok(false) => Way::Look,
+            Ok(false) => {
+                tracing::warn!(
+                    "what other instances change is looked for each second: NOTIFY is not heard here, because a pooler is in between, or DATABASE_DIRECT_URL is another database; set DATABASE_DIRECT_URL to PostgreSQL itself"
+                );
+                Way::Look
+            }
             Err(error) => {
                 tracing::debug!(%error, "whether NOTIFY is heard is found out later");
                 Way::Listen(None)
@@ -110,22 +103,15 @@ impl Between {
 
 /// Hears, or looks, for ever.
 pub async fn keep(between: Between, mut way: Way, services: Services) {
-    let mut known = Known::new();
+    let mut heard = false;
     loop {
         match way {
             Way::Alone => return,
-            Way::Look => {
-                look(&services, &mut known).await;
-                way = match between.found().await {
-                    heard @ Way::Listen(Some(_)) => {
-                        tracing::info!("notifications are heard now");
-                        services.events.resync();
-                        heard
-                    }
-                    _ => Way::Look,
-                };
-            }
+            // Where it was heard once no pooler is in between: one word came late.
+            Way::Look if heard => way = Way::Listen(None),
+            Way::Look => return look(&services).await,
             Way::Listen(Some(listener)) => {
+                heard = true;
                 let why = hear(&between, *listener, &services).await;
                 tracing::warn!(why, "notifications are interrupted");
                 services.health.listens(false);
@@ -177,12 +163,11 @@ async fn hear(between: &Between, mut listener: PgListener, services: &Services) 
     }
 }
 
-/// For a while: then it may be heard after all.
-async fn look(services: &Services, known: &mut Known) {
-    let began = Instant::now();
-    while began.elapsed() < ASK_AGAIN {
+async fn look(services: &Services) {
+    let mut known = Known::new();
+    loop {
         sleep(LOOK).await;
-        if let Err(error) = services.events.look(known).await {
+        if let Err(error) = services.events.look(&mut known).await {
             tracing::debug!(%error, "what others change is not looked for");
         }
     }

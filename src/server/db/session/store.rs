@@ -17,7 +17,7 @@ use tower_sessions::{
 use uuid::Uuid;
 
 use super::{
-    super::{Db, DbError, Outage, Tx, moment, stored},
+    super::{Db, DbError, Outage, Tx, moment, stored, user::is_active},
     LAST_SEEN_AT, PERSON, USER_ID, VALID_FROM, digest,
 };
 use crate::{
@@ -49,7 +49,7 @@ struct Raw {
 impl Raw {
     /// Whose session it is, unless they may no longer come in.
     fn person(&self) -> Option<User> {
-        if self.disabled_at.is_some() || self.erased_at.is_some() {
+        if !is_active(self.disabled_at.is_some(), self.erased_at.is_some()) {
             return None;
         }
         Some(User {
