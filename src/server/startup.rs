@@ -290,11 +290,12 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         () = end.clone() => return Ok(()),
     };
     let _starting = router.send_replace(app.router.clone());
+    serve::say_what_is_open(&config);
+    // The last that a start says.
     tracing::info!(
         database = app.db.kind(),
         "Patchbay answers on http://{address}"
     );
-    serve::say_what_is_open(&config);
     end.await;
     // Not ready any more; and event streams, which would stay open for ever, end at once.
     app.services.health.stop();

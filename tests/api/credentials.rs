@@ -23,11 +23,12 @@ async fn holds(db: &TestDb, wanted: &str) -> bool {
                 bytes.windows(wanted.len()).any(|w| w == wanted.as_bytes())
             })
         }
-        Db::Postgres(pool) => {
+        Db::Postgres(server) => {
+            let mut operator = server.connection().await.expect("a connection");
             let tables = sqlx::raw_sql(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
             )
-            .fetch_all(&**pool)
+            .fetch_all(&mut operator)
             .await
             .expect("the tables");
             assert!(tables.len() > 5);
@@ -38,7 +39,7 @@ async fn holds(db: &TestDb, wanted: &str) -> bool {
                 let count: i64 = sqlx::query_scalar(&sql)
                     .persistent(false)
                     .bind(format!("%{wanted}%"))
-                    .fetch_one(&**pool)
+                    .fetch_one(&mut operator)
                     .await
                     .expect("a count");
                 if count > 0 {

@@ -97,9 +97,10 @@ async fn a_read_only_postgres_is_named_and_read() {
     let db = TestDb::postgres().await;
     let app = TestApp::frozen(&db).await;
     let ada = app.sign_in("ada").await;
-    let Db::Postgres(pool) = &db.db else {
+    let Db::Postgres(server) = &db.db else {
         panic!("not PostgreSQL");
     };
+    let mut operator = server.connection().await.expect("a connection");
     let name = db.url.rsplit('/').next().expect("a name");
     let set = |to: &str| {
         format!(
@@ -108,7 +109,7 @@ async fn a_read_only_postgres_is_named_and_read() {
         )
     };
     sqlx::raw_sql(&set("on"))
-        .execute(&**pool)
+        .execute(&mut operator)
         .await
         .expect("a setting");
     app.clock.advance(16 * 60 * 1000);
@@ -119,7 +120,7 @@ async fn a_read_only_postgres_is_named_and_read() {
     posted.problem(503, "database_read_only");
     let off = format!("SET default_transaction_read_only = off; {}", set("off"));
     sqlx::raw_sql(&off)
-        .execute(&**pool)
+        .execute(&mut operator)
         .await
         .expect("a setting");
     ada.connect("gmail").await;

@@ -24,10 +24,11 @@ async fn is_untouched(app: &TestApp, ada: &Person) {
         let sql = format!("SELECT count(*) FROM {table}");
         let count: i64 = match &app.db {
             Db::Sqlite(pool) => sqlx::query_scalar(&sql).fetch_one(&**pool).await,
-            Db::Postgres(pool) => {
+            Db::Postgres(server) => {
+                let mut operator = server.connection().await.expect("a connection");
                 sqlx::query_scalar(&sql)
                     .persistent(false)
-                    .fetch_one(&**pool)
+                    .fetch_one(&mut operator)
                     .await
             }
         }

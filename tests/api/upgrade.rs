@@ -23,9 +23,10 @@ async fn tables(db: &TestDb) -> Vec<String> {
                 .expect("tables");
             rows.iter().map(|row| row.get(0)).collect()
         }
-        Db::Postgres(pool) => {
+        Db::Postgres(server) => {
+            let mut operator = server.connection().await.expect("a connection");
             let rows = sqlx::raw_sql(TABLES[1])
-                .fetch_all(&**pool)
+                .fetch_all(&mut operator)
                 .await
                 .expect("tables");
             rows.iter().map(|row| row.get(0)).collect()

@@ -257,12 +257,13 @@ on_both! {
                     BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
                 sqlx::raw_sql(sql).execute(&**pool).await.expect("a trigger");
             }
-            Db::Postgres(pool) => {
+            Db::Postgres(server) => {
+                let mut operator = server.connection().await.expect("a connection");
                 let sql = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
                     $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
                     CREATE TRIGGER no_room BEFORE INSERT ON session
                     FOR EACH ROW EXECUTE FUNCTION no_room()";
-                sqlx::raw_sql(sql).execute(&**pool).await.expect("a trigger");
+                sqlx::raw_sql(sql).execute(&mut operator).await.expect("a trigger");
             }
         }
         let answer = app.nobody().form("/sign-in/demo", &[], &ours).await;

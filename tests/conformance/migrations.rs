@@ -171,9 +171,9 @@ async fn ten_instances_start_at_once_on_postgres() {
 async fn migrating_takes_one_connection() {
     let db = TestDb::empty_postgres().await;
     db.db.migrate().await.unwrap();
-    let Db::Postgres(pool) = &db.db else {
+    let Db::Postgres(server) = &db.db else {
         panic!("not PostgreSQL");
     };
-    assert_eq!(pool.size(), 1);
+    assert_eq!(server.size(), 1);
     db.assert_no_named_statements().await;
 }

@@ -124,12 +124,12 @@ async fn connections_that_nobody_uses_are_given_back() {
     db.db.keep_statements();
     let visits = (0..5).map(|_| user::look_up(&db.db, Uuid::nil()));
     join_all(visits).await;
-    let patchbay::server::db::Db::Postgres(pool) = &db.db else {
+    let patchbay::server::db::Db::Postgres(server) = &db.db else {
         unreachable!("a database is of one kind");
     };
-    assert_eq!(pool.num_idle(), 0, "they wait for the next visit");
+    assert_eq!(server.pooled(), 0, "they wait for the next visit");
     let mut waited = Duration::ZERO;
-    while pool.num_idle() < pool.size() as usize {
+    while server.pooled() < server.size() as usize {
         assert!(waited < Duration::from_secs(30), "they stay away");
         tokio::time::sleep(Duration::from_millis(100)).await;
         waited += Duration::from_millis(100);

@@ -88,9 +88,10 @@ async fn owed_now(db: &Db) {
     const NOW: &str = "UPDATE owed_deletion SET next_try_at = created_at";
     let done = match db {
         Db::Sqlite(pool) => sqlx::query(NOW).execute(&**pool).await.map(drop),
-        Db::Postgres(pool) => {
+        Db::Postgres(server) => {
+            let mut operator = server.connection().await.expect("a connection");
             let query = sqlx::query(NOW).persistent(false);
-            query.execute(&**pool).await.map(drop)
+            query.execute(&mut operator).await.map(drop)
         }
     };
     done.expect("an update");

@@ -75,11 +75,11 @@ impl TestDb {
     /// A transaction pooler refuses named prepared statements: none may be left on any
     /// connection. Nothing to check on SQLite.
     pub async fn assert_no_named_statements(&self) {
-        let Db::Postgres(pool) = &self.db else {
+        let Db::Postgres(server) = &self.db else {
             return;
         };
         let mut held = Vec::new();
-        for _ in 0..pool.size() {
+        for _ in 0..server.size() {
             let mut tx = self.db.read().await.expect("a connection");
             let Tx::Postgres(connection) = &mut tx else {
                 unreachable!("a database is of one kind");

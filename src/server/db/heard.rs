@@ -23,7 +23,7 @@ impl Db {
         let (Self::Postgres(here), Self::Postgres(direct)) = (self, other) else {
             return Ok(true);
         };
-        let options = direct.connect_options();
+        let options = direct.options();
         // Where this tells, no LISTEN is left behind at a connection of the pooler.
         if is_shared(options.clone()).await? {
             return Ok(false);

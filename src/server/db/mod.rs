@@ -142,7 +142,7 @@ impl Db {
         };
         match self {
             Self::Sqlite(p) => of(p.size(), p.num_idle(), p.options().get_max_connections()),
-            Self::Postgres(p) => of(p.size(), p.idle(), p.options().get_max_connections()),
+            Self::Postgres(p) => of(p.size(), p.idle(), p.most()),
         }
     }
 

@@ -56,7 +56,7 @@ pub async fn listener(db: Db, own: String) -> Result<Option<PgListener>, DbError
         .max_lifetime(None)
         .idle_timeout(None)
         .acquire_timeout(PATIENCE)
-        .connect_lazy_with((*server.connect_options()).clone());
+        .connect_lazy_with((*server.options()).clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;

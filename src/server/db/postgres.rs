@@ -9,7 +9,6 @@ mod transaction;
 
 use std::{
     io,
-    ops::Deref,
     pin::pin,
     sync::{
         Arc,
@@ -156,9 +155,33 @@ impl PgServer {
         let _ = timeout(Duration::from_secs(1), closed).await;
     }
 
+    /// A connection beside the pool's. The pool itself is nobody's but this module's: whoever asked it
+    /// without waiting for their turn would find all of its connections kept here.
+    pub async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
+        PgConnection::connect_with(&self.options()).await
+    }
+
+    pub(super) fn options(&self) -> Arc<PgConnectOptions> {
+        self.pool.connect_options()
+    }
+
+    /// Connections that are open, and how many there may be.
+    pub fn size(&self) -> u32 {
+        self.pool.size()
+    }
+
+    pub(super) fn most(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
     /// Connections that wait for work.
-    pub(super) fn idle(&self) -> usize {
-        self.pool.num_idle() + self.state.spares.len()
+    pub fn idle(&self) -> usize {
+        self.pooled() + self.state.spares.len()
+    }
+
+    /// Those of them that nobody has used for a while.
+    pub fn pooled(&self) -> usize {
+        self.pool.num_idle()
     }
 
     async fn take(&self) -> Result<PgTx, sqlx::Error> {
@@ -276,11 +299,10 @@ impl PgServer {
         }
         let server = self.clone();
         tokio::spawn(async move {
-            let options = server.pool.connect_options();
             let mut slow = 0;
             while !server.pool.is_closed() {
                 let answered = server.state.answered.load(Ordering::SeqCst);
-                let mut found = look(&options).await;
+                let mut found = look(&server).await;
                 // No new connection, and yet what is open works: it is not away.
                 if server.state.answered.load(Ordering::SeqCst) != answered {
                     found = Look::There;
@@ -325,9 +347,9 @@ enum Look {
 
 /// A connection of its own, and an answer over it: a pooler takes connections also while what is
 /// behind it is away.
-async fn look(options: &PgConnectOptions) -> Look {
+async fn look(server: &PgServer) -> Look {
     let asked = async {
-        let mut connection = PgConnection::connect_with(options).await?;
+        let mut connection = server.connection().await?;
         connection.ping().await?;
         connection.close().await
     };
@@ -385,10 +407,3 @@ impl Drop for Place<'_> {
     }
 }
 
-impl Deref for PgServer {
-    type Target = PgPool;
-
-    fn deref(&self) -> &PgPool {
-        &self.pool
-    }
-}

@@ -104,7 +104,8 @@ pub async fn came(db: &Db, door: usize) -> Vec<u32> {
         Db::Sqlite(file) => sqlx::query_scalar(query).fetch_all(&**file).await,
         Db::Postgres(server) => {
             let query = sqlx::query_scalar(query).persistent(false);
-            query.fetch_all(&**server).await
+            let mut operator = server.connection().await.expect("a connection");
+            query.fetch_all(&mut operator).await
         }
     };
     let subjects: Vec<String> = found.expect("the people");
