@@ -63,9 +63,10 @@ pub enum StartError {
     SignIn(#[from] reqwest::Error),
     #[error("Nango's client: {0}")]
     Nango(#[from] NangoError),
-    #[error("can't listen on {address} (LISTEN_ADDR): {source}")]
+    #[error("can't listen on {address} ({setting}): {source}")]
     Listen {
         address: SocketAddr,
+        setting: &'static str,
         source: std::io::Error,
     },
     #[error("{}", .0.sentence())]
@@ -133,8 +134,29 @@ impl App {
 /// Builds everything but the listener: database (migrated), services, background work, router.
 pub async fn build(config: &Config, clock: Clock) -> Result<App, StartError> {
     let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
+    let counting = Counting::begin(config, &clock).await?;
     let db = database::open(config, &registry, &clock).await?;
-    build_on(config, clock, registry, db).await
+    build_on(config, clock, registry, db, counting).await
+}
+
+/// What is there before the database is.
+struct Counting {
+    metrics: Metrics,
+    endpoint: Option<metrics::Endpoint>,
+    background: JoinSet<()>,
+}
+
+impl Counting {
+    async fn begin(config: &Config, clock: &Clock) -> Result<Self, StartError> {
+        let (metrics, mut background) = (metrics::new(clock), JoinSet::new());
+        let address = config.metrics.addr;
+        let endpoint = metrics::Endpoint::open(address, &metrics, &mut background).await?;
+        Ok(Self {
+            metrics,
+            endpoint,
+            background,
+        })
+    }
 }
 
 async fn build_on(
@@ -142,10 +164,14 @@ async fn build_on(
     clock: Clock,
     registry: Arc<Registry>,
     db: Db,
+    counting: Counting,
 ) -> Result<App, StartError> {
-    let metrics = metrics::new();
+    let Counting {
+        metrics,
+        endpoint,
+        mut background,
+    } = counting;
     let db = db.watched(&metrics);
-    let mut background = JoinSet::new();
     let nango = nango::connect(config, &registry, &clock, &mut background).await?;
     let nango = nango.watched(&metrics);
     let core = assemble(
@@ -157,7 +183,7 @@ async fn build_on(
         &clock,
         identity::connect(config, &clock)?,
     );
-    start(config, clock, db, core, background).await
+    start(config, clock, db, core, endpoint, background).await
 }
 
 /// What the services share. Nothing runs yet.
@@ -207,6 +233,7 @@ async fn start(
     clock: Clock,
     db: Db,
     core: Arc<Core>,
+    endpoint: Option<metrics::Endpoint>,
     mut background: JoinSet<()>,
 ) -> Result<App, StartError> {
     let services = Services::new(core.clone());
@@ -244,21 +271,16 @@ async fn start(
         web,
         metrics: core.metrics.clone(),
     });
-    let metrics_addr = match config.metrics.addr {
-        Some(address) => {
-            let all = core.metrics.clone();
-            let bound = metrics::listen(address, services.clone(), all, &mut background);
-            Some(bound.await?)
-        }
-        None => None,
-    };
+    if let Some(endpoint) = &endpoint {
+        endpoint.count(services.clone(), core.metrics.clone());
+    }
     let router = http::router(state, sessions(config, store, https));
     Ok(App {
         router,
         services,
         db,
         background,
-        metrics_addr,
+        metrics_addr: endpoint.map(|endpoint| endpoint.address),
         core,
     })
 }
@@ -271,10 +293,16 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let address = config.server.listen_addr;
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|source| StartError::Listen { address, source })?;
+        .map_err(|source| StartError::Listen {
+            address,
+            setting: "LISTEN_ADDR",
+            source,
+        })?;
     let address = listener.local_addr().unwrap_or(address);
     let end = shutdown().boxed().shared();
-    let router = watch::Sender::new(http::waiting::router());
+    let counting = Counting::begin(&config, &clock).await?;
+    let waiting = http::waiting::router(counting.metrics.clone(), serve::web(&config).new_id);
+    let router = watch::Sender::new(waiting);
     let server = tokio::spawn(serve::serve(
         listener,
         router.subscribe(),
@@ -283,7 +311,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     ));
     let app = async {
         let db = database::wait_for(&config, &registry, &clock).await?;
-        build_on(&config, clock.clone(), registry.clone(), db).await
+        build_on(&config, clock.clone(), registry.clone(), db, counting).await
     };
     let app = tokio::select! {
         app = app => app?,

@@ -151,6 +151,8 @@ async fn health_is_asked_where_the_server_listens() {
     assert_eq!(said, "ready\n");
     let said = ok(&run(&["health", "--url", &app.base, "--live"], &[]).await);
     assert_eq!(said, "live\n");
+    let said = ok(&run(&["health", "--url", &app.base, "--started"], &[]).await);
+    assert_eq!(said, "started\n");
     // No proxy of the environment stands between.
     let proxy = ("http_proxy", "http://127.0.0.1:9");
     let address = format!("127.0.0.1:{port}");

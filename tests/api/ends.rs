@@ -89,7 +89,9 @@ impl Drop for Program {
 async fn a_database_that_is_not_there_yet_is_waited_for() {
     let db = TestDb::postgres().await;
     let proxy = Proxy::absent(&db.url).await;
-    let mut program = Program::start(&proxy.url(&db.url), &[]);
+    let metrics = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+    let metrics = metrics.expect("a port").to_string();
+    let mut program = Program::start(&proxy.url(&db.url), &[("METRICS_ADDR", &metrics)]);
     program.until("/health/live", 200).await;
     for path in [
         "/health/ready",
@@ -100,6 +102,7 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
         let answer = program.get(path).await.expect("an answer");
         assert_eq!(answer.status(), 503, "{path}");
         assert!(answer.headers().contains_key("retry-after"), "{path}");
+        let id = answer.headers().get("x-request-id").cloned();
         assert_eq!(
             answer.headers()["content-type"],
             "application/problem+json",
@@ -107,7 +110,26 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
         );
         let problem: serde_json::Value = answer.json().await.expect("a problem");
         assert_eq!(problem["code"], "starting", "{path}");
+        assert_eq!(
+            problem["request_id"].as_str(),
+            id.as_ref().and_then(|id| id.to_str().ok()),
+            "{path}"
+        );
     }
+    let scrape = async || {
+        let answer = program.http.get(format!("http://{metrics}/metrics")).send();
+        answer
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("a text")
+    };
+    // Whoever watches over it hears what it waits for.
+    let found = scrape().await;
+    assert!(found.contains("\npatchbay_database_up 0\n"), "{found}");
+    let refused = r#"patchbay_http_requests_total{method="GET",route="fallback",status="5xx"} 2"#;
+    assert!(found.contains(refused), "{found}");
     let page = program.get("/connectors").await.expect("a page");
     assert_eq!(page.status(), 503);
     assert!(page.headers().contains_key("retry-after"));
@@ -119,6 +141,8 @@ async fn a_database_that_is_not_there_yet_is_waited_for() {
     proxy.pass();
     program.until("/health/ready", 200).await;
     program.until("/sign-in", 200).await;
+    let found = scrape().await;
+    assert!(found.contains("\npatchbay_database_up 1\n"), "{found}");
     program.terminate();
     let (status, log) = program.ended(Duration::from_secs(3)).await;
     assert!(status.success(), "{log}");

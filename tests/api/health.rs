@@ -18,7 +18,9 @@ on_both! {
 
         app.db.close().await;
         // A restart would not bring it back.
-        assert_eq!(app.get("/health/live").await.ok(), well);
+        for path in ["/health/live", "/health/startup"] {
+            assert_eq!(app.get(path).await.ok(), well);
+        }
         let problem = app.get("/health/ready").await;
         problem.problem(503, "database_unavailable");
         assert!(!problem.header("retry-after").is_empty());
@@ -43,7 +45,9 @@ on_both! {
             app.get("/health/live").await.ok();
         }
         app.services().health.broke_off("watch");
-        app.get("/health/live").await.problem(503, "not_alive");
+        for path in ["/health/live", "/health/startup"] {
+            app.get(path).await.problem(503, "not_alive");
+        }
     }
 
     async fn what_is_not_heard_of_others_is_an_alarm(db: &TestDb) {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use patchbay::server::clock::Clock;
 use serde_json::{Value, json};
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     app::{TestApp, eventually},
@@ -310,4 +310,69 @@ async fn where_nothing_is_heard_changes_are_looked_for() {
         ada.connected(&other.nango, slug).await;
         until(&mut stream, slug, "connected").await;
     }
+}
+
+/// A role that may have one connection: what LISTEN needs is not to be had, from the start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_never_came_up_is_told_of_and_comes_up_later() {
+    let db = TestDb::postgres().await;
+    let other = TestApp::start(&db).await;
+    let mut operator = PgConnection::connect(&db.url).await.expect("a connection");
+    let mut direct = url::Url::parse(&db.url).expect("an address");
+    let (owner, role) = (
+        direct.username().to_owned(),
+        direct.path().replace('/', "r_"),
+    );
+    let made = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'p' CONNECTION LIMIT 1; GRANT \"{owner}\" TO {role}"
+    );
+    sqlx::raw_sql(&made)
+        .execute(&mut operator)
+        .await
+        .expect("a role");
+    direct.set_username(&role).expect("a name");
+    direct.set_password(Some("p")).expect("a password");
+    let settings = [
+        ("DATABASE_DIRECT_URL", direct.as_str()),
+        ("METRICS_ADDR", "127.0.0.1:0"),
+    ];
+    let here = TestApp::at(&db, other.nango.clone(), Clock::system(), &settings).await;
+    let alarms = || async { here.get("/health/ready").await.ok().get("alarms").cloned() };
+    eventually("an alarm", || async {
+        (alarms().await? == json!(["live_updates_interrupted"])).then_some(())
+    })
+    .await;
+    assert!(crate::app::log_text().contains("too many connections for role"));
+    let metrics = here
+        .http
+        .get(here.metrics_url())
+        .send()
+        .await
+        .expect("an answer");
+    let metrics = metrics.text().await.expect("a text");
+    assert!(
+        metrics.contains("\npatchbay_live_listening 0\n"),
+        "{metrics}"
+    );
+    let ada = other.sign_in("ada").await;
+    let mut stream = ada.at(&here).events().await;
+    stream.next().await;
+
+    let more = format!("ALTER ROLE {role} CONNECTION LIMIT 20");
+    sqlx::raw_sql(&more)
+        .execute(&mut operator)
+        .await
+        .expect("a setting");
+    eventually("an end of the alarm", || async {
+        alarms().await.is_none().then_some(())
+    })
+    .await;
+    ada.connected(&other.nango, "gmail").await;
+    until(&mut stream, "gmail", "connected").await;
+    drop((here, other));
+    let gone = format!("DROP ROLE {role}");
+    sqlx::raw_sql(&gone)
+        .execute(&mut operator)
+        .await
+        .expect("an end");
 }

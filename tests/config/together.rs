@@ -48,6 +48,33 @@ fn the_sandbox_listens_somewhere_else_than_the_server() {
 }
 
 #[test]
+fn prometheus_asks_somewhere_else() {
+    let same = [("METRICS_ADDR", "127.0.0.1:3000")];
+    let told = complaints("metrics-1", "", &same);
+    let wanted = "environment variable METRICS_ADDR: is where the server itself listens; Prometheus \
+                  needs an address of its own";
+    assert_eq!(told, [wanted]);
+    let sandbox = [
+        ("METRICS_ADDR", "127.0.0.1:4000"),
+        ("SANDBOX_LISTEN_ADDR", "127.0.0.1:4000"),
+    ];
+    let told = complaints("metrics-2", "", &sandbox);
+    let wanted = "environment variable METRICS_ADDR: is where the sandbox listens; Prometheus needs an \
+                  address of its own";
+    assert_eq!(told, [wanted]);
+    let [metrics, other] = sandbox;
+    assert!(
+        load_in(
+            "metrics-3",
+            "",
+            &[metrics, other, ("NANGO_ENABLED", "false")]
+        )
+        .is_ok()
+    );
+    assert!(load_in("metrics-4", "", &[("METRICS_ADDR", "127.0.0.1:9464")]).is_ok());
+}
+
+#[test]
 fn the_sandboxs_key_has_the_form_of_nangos_where_there_is_a_sandbox() {
     let key = ("SANDBOX_SECRET_KEY", "hunter2");
     let told = complaints("sandbox-key", "", &[key]);

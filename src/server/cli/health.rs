@@ -27,6 +27,9 @@ pub struct HealthArgs {
     /// Ask only whether the process runs, not whether its database answers
     #[arg(long)]
     live: bool,
+    /// Ask only whether it has started and runs: for what restarts it where that is not so
+    #[arg(long, conflicts_with = "live")]
+    started: bool,
 }
 
 /// What may stand in an answer; a problem has a title and a code.
@@ -43,10 +46,10 @@ pub fn run(args: HealthArgs) -> ExitCode {
         Ok(base) => base,
         Err(code) => return code,
     };
-    let path = if args.live {
-        "/health/live"
-    } else {
-        "/health/ready"
+    let (path, state) = match (args.live, args.started) {
+        (true, _) => ("/health/live", "live"),
+        (_, true) => ("/health/startup", "started"),
+        _ => ("/health/ready", "ready"),
     };
     let url = match base.join(path) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url,
@@ -64,7 +67,6 @@ pub fn run(args: HealthArgs) -> ExitCode {
     };
     match answer {
         Ok((StatusCode::OK, said)) => {
-            let state = if args.live { "live" } else { "ready" };
             if said.alarms.is_empty() {
                 return print(&state);
             }

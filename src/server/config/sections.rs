@@ -382,13 +382,31 @@ pub(super) fn traces(source: &mut Source<'_>) -> Option<Option<Traces>> {
     }))
 }
 
-/// What is wrong only beside the other settings: without the sandbox, nothing of it matters.
+/// What is wrong only beside the other settings.
 pub(super) fn together(source: &mut Source<'_>, config: &Config) {
+    let same = |one: SocketAddr, other: SocketAddr| one == other && one.port() != 0;
+    let (server, sandbox) = (config.server.listen_addr, config.sandbox.listen_addr);
+    if config
+        .metrics
+        .addr
+        .is_some_and(|metrics| same(metrics, server))
+    {
+        let reason = "is where the server itself listens; Prometheus needs an address of its own";
+        source.refuse(&METRICS_ADDR, reason.to_owned());
+    }
+    // Without the sandbox, nothing of the rest matters.
     if !matches!(config.nango_mode(), NangoMode::Sandbox) {
         return;
     }
-    let (server, sandbox) = (config.server.listen_addr, config.sandbox.listen_addr);
-    if server == sandbox && server.port() != 0 {
+    if config
+        .metrics
+        .addr
+        .is_some_and(|metrics| same(metrics, sandbox))
+    {
+        let reason = "is where the sandbox listens; Prometheus needs an address of its own";
+        source.refuse(&METRICS_ADDR, reason.to_owned());
+    }
+    if same(server, sandbox) {
         let reason = "is where the server itself listens; without NANGO_SECRET_KEY the sandbox needs an address of its own";
         source.refuse(&SANDBOX_ADDR, reason.to_owned());
     }

@@ -406,4 +406,3 @@ impl Drop for Place<'_> {
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
-

@@ -54,13 +54,16 @@ pub async fn ready(State(services): State<Services>) -> Result<Json<Healthy>, Ap
     Ok(Json(Healthy { alarms, ..OK }))
 }
 
-/// The server has started: its database is migrated, and it can serve. 503 before that.
+/// The server has started: its database is migrated, and it serves. 503 before that, and where only a
+/// restart helps.
 #[utoipa::path(get, path = "/health/startup", operation_id = "health_startup", tag = "health",
     responses(
     (status = 200, body = Healthy),
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
-pub async fn startup() -> Json<Healthy> {
-    // Whoever is asked here has a database and services: they are what the router is made of.
-    Json(OK)
+pub async fn startup(State(services): State<Services>) -> Result<Json<Healthy>, ApiError> {
+    // Whoever is asked here has had a database: the router is made of it. An outage of it later is
+    // nothing that whoever looks here all the time should restart the server for.
+    services.health.live().await?;
+    Ok(Json(OK))
 }

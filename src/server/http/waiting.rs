@@ -6,21 +6,48 @@ use axum::{
     Router,
     extract::Request,
     http::{HeaderValue, header},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use super::{health, outage, problem::ApiError};
-use crate::domain::problem::Problem;
+use tracing::Span;
+use uuid::Uuid;
+
+use super::{health, observe::is_probe, outage, problem::ApiError};
+use crate::{
+    domain::problem::Problem,
+    server::{
+        metrics::{Metrics, http::Ongoing},
+        request::{self, HEADER, RequestId},
+    },
+};
 
 /// It takes no longer where the database is there.
 const SOON: Duration = Duration::from_secs(2);
 
 /// Everything that is answered until the server has started.
-pub fn router() -> Router {
+pub fn router(metrics: Metrics, new_id: fn() -> Uuid) -> Router {
     Router::new()
         .route("/health/live", get(health::starts))
         .fallback(starting)
+        .layer(from_fn(move |request: Request, next: Next| {
+            around(metrics.clone(), new_id(), request, next)
+        }))
+}
+
+/// A request has its id and is counted, as later on; who has sent it does not count yet.
+async fn around(metrics: Metrics, id: Uuid, request: Request, next: Next) -> Response {
+    let id = RequestId::new(id);
+    let counted =
+        (!is_probe(request.uri().path())).then(|| Ongoing::begin(&metrics, request.method(), None));
+    let header = id.header();
+    let mut response = request::scope(id, Span::none(), next.run(request)).await;
+    if let Some(ongoing) = counted {
+        ongoing.answered(response.status());
+    }
+    response.headers_mut().insert(HEADER, header);
+    response
 }
 
 async fn starting(request: Request) -> Response {

@@ -146,7 +146,10 @@ mod tests {
 
     #[test]
     fn a_request_counts_under_its_route_and_never_under_its_path() {
-        let metrics = Metrics::new(["/connectors/{slug}"]);
+        let metrics = Metrics::new(
+            ["/connectors/{slug}"],
+            crate::domain::timestamp::Timestamp(0),
+        );
         let get = |route, status| {
             let ongoing = Ongoing::begin(&metrics, &Method::GET, route);
             ongoing.answered(status);

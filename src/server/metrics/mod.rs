@@ -27,6 +27,8 @@ use prometheus_client::{
 
 pub use computed::Sample;
 
+use crate::domain::timestamp::Timestamp;
+
 /// What a scrape is answered in.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -59,12 +61,12 @@ impl Deref for Metrics {
 }
 
 impl Metrics {
-    /// `routes`: every path as it is registered.
-    pub fn new(routes: impl IntoIterator<Item = &'static str>) -> Self {
+    /// `routes`: every path as it is registered; `started`: now.
+    pub fn new(routes: impl IntoIterator<Item = &'static str>, started: Timestamp) -> Self {
         let mut registry = Registry::default();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("patchbay_build", "The running version", build);
-        registry.register_collector(Box::new(process::Process::new()));
+        registry.register_collector(Box::new(process::Process { started }));
         let all = All {
             http: http::Http::new(&mut registry, routes),
             outcomes: outcomes::Outcomes::new(&mut registry),
@@ -129,9 +131,20 @@ fn histograms<const N: usize>(
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp(1_500);
+
+    #[test]
+    fn the_process_started_when_counting_began() {
+        let text = Metrics::new([], NOW).text();
+        assert!(
+            text.contains("\nprocess_start_time_seconds 1.5\n"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn servers_of_one_process_count_apart() {
-        let (one, other) = (Metrics::new([]), Metrics::new([]));
+        let (one, other) = (Metrics::new([], NOW), Metrics::new([], NOW));
         one.live.resynced("lagged");
         let line = r#"patchbay_live_resyncs_total{reason="lagged"} 1"#;
         assert!(one.text().contains(line), "{}", one.text());
@@ -141,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_computed_is_read_when_somebody_asks() {
-        let metrics = Metrics::new([]);
+        let metrics = Metrics::new([], NOW);
         let calls = std::sync::atomic::AtomicU32::new(0);
         metrics.compute("patchbay_test_calls", "Calls.", move || {
             let so_far = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -78,6 +78,10 @@ impl Budget {
         }
     }
 
+    pub const fn per_minute(&self) -> Option<u32> {
+        self.per_minute
+    }
+
     /// Asks for one call.
     pub fn take(&mut self, now: Instant, priority: Priority) -> Turn {
         if let Some(wait) = self.closed(now) {

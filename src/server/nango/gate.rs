@@ -128,6 +128,10 @@ impl Gate {
         self.lock().key.left(Instant::now())
     }
 
+    pub fn calls_max(&self) -> Option<u32> {
+        self.lock().key.per_minute()
+    }
+
     pub fn pauses(&self) -> watch::Receiver<bool> {
         self.paused.subscribe()
     }

@@ -105,6 +105,11 @@ impl NangoService {
         self.gate.calls_left()
     }
 
+    /// As many as a minute allows.
+    pub fn calls_max(&self) -> Option<u32> {
+        self.gate.calls_max()
+    }
+
     pub fn base_url(&self) -> &Url {
         &self.base_url
     }

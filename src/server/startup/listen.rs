@@ -29,9 +29,11 @@ const LOOK: Duration = Duration::from_secs(1);
 pub enum Way {
     /// There are no others: SQLite.
     Alone,
-    Listen(Option<Box<PgListener>>),
+    Listen(Box<PgListener>),
     /// NOTIFY is not heard.
     Look,
+    /// Which of them is found out later, and why.
+    Later(String),
 }
 
 /// Both ends, and this instance's own channel.
@@ -65,7 +67,7 @@ impl Between {
                 if self.is_direct {
                     self.db.keep_statements();
                 }
-                Way::Listen(self.listener().await.map(Box::new))
+                self.listener().await
             }
             Ok(false) => {
                 tracing::warn!(
@@ -73,10 +75,7 @@ impl Between {
                 );
                 Way::Look
             }
-            Err(error) => {
-                tracing::debug!(%error, "whether NOTIFY is heard is found out later");
-                Way::Listen(None)
-            }
+            Err(error) => Way::Later(error.to_string()),
         }
     }
 
@@ -86,53 +85,58 @@ impl Between {
         asked.unwrap_or(Err(DbError::Sqlx(sqlx::Error::PoolTimedOut)))
     }
 
-    async fn listener(&self) -> Option<PgListener> {
-        match timeout(
-            CONNECT,
-            notify::listener(self.direct.clone(), self.own.clone()),
-        )
-        .await
-        {
-            Ok(Ok(listener)) => return listener,
-            Ok(Err(error)) => tracing::debug!(%error, "no notifications yet"),
-            Err(_) => tracing::debug!("no notifications yet: no answer"),
+    async fn listener(&self) -> Way {
+        let listener = notify::listener(self.direct.clone(), self.own.clone());
+        match timeout(CONNECT, listener).await {
+            Ok(Ok(Some(listener))) => Way::Listen(Box::new(listener)),
+            Ok(Ok(None)) => Way::Alone,
+            Ok(Err(error)) => Way::Later(error.to_string()),
+            Err(_) => Way::Later("no answer".to_owned()),
         }
-        None
     }
 }
 
 /// Hears, or looks, for ever.
 pub async fn keep(between: Between, mut way: Way, services: Services) {
-    let mut heard = false;
+    // Whether it has ever heard, and whether it is known that it does not.
+    let (mut heard, mut deaf) = (false, false);
     loop {
-        match way {
+        way = match way {
             Way::Alone => return,
             // Where it was heard once no pooler is in between: one word came late.
-            Way::Look if heard => way = Way::Listen(None),
-            Way::Look => return look(&services).await,
-            Way::Listen(Some(listener)) => {
-                heard = true;
-                let why = hear(&between, *listener, &services).await;
-                tracing::warn!(why, "notifications are interrupted");
-                services.health.listens(false);
-                way = Way::Listen(None);
+            Way::Look if heard => Way::Later("one word came late".to_owned()),
+            Way::Look => {
+                if deaf {
+                    services.health.listens(true);
+                    services.events.resync();
+                }
+                return look(&services).await;
             }
-            Way::Listen(None) => {
-                way = match between.way().await {
-                    Way::Listen(None) => {
-                        sleep(AGAIN).await;
-                        Way::Listen(None)
-                    }
-                    back => {
-                        tracing::info!("notifications are back");
-                        services.health.listens(true);
-                        // What came between is not known.
-                        services.events.resync();
-                        back
-                    }
-                };
+            Way::Listen(listener) => {
+                if deaf {
+                    tracing::info!("notifications are back");
+                    services.health.listens(true);
+                    // What came between is not known.
+                    services.events.resync();
+                }
+                (heard, deaf) = (true, false);
+                Way::Later(hear(&between, *listener, &services).await.to_owned())
             }
-        }
+            Way::Later(why) => {
+                if deaf {
+                    tracing::debug!(why, "no notifications yet");
+                    sleep(AGAIN).await;
+                } else {
+                    tracing::warn!(
+                        why,
+                        "notifications are interrupted: what other instances change is not heard"
+                    );
+                    services.health.listens(false);
+                    deaf = true;
+                }
+                between.way().await
+            }
+        };
     }
 }
 

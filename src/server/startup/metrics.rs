@@ -10,10 +10,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{StartError, serve};
 use crate::server::{
+    clock::Clock,
     http::access,
     metrics::{CONTENT_TYPE, Metrics, Sample},
     nango::NangoService,
@@ -21,8 +22,8 @@ use crate::server::{
 };
 
 /// One for each server, with all routes that it has.
-pub fn new() -> Metrics {
-    Metrics::new(access::RULES.iter().map(|rule| rule.path))
+pub fn new(clock: &Clock) -> Metrics {
+    Metrics::new(access::RULES.iter().map(|rule| rule.path), clock.now())
 }
 
 /// A gauge: its name, what it tells, and how it is read.
@@ -30,7 +31,7 @@ type Gauge = (&'static str, &'static str, fn(&Core) -> Vec<Sample>);
 
 /// Tells of what counts by itself: asked at each scrape, without waiting for anybody.
 pub fn tell(core: &Arc<Core>) {
-    let gauges: [Gauge; 7] = [
+    let gauges: [Gauge; 8] = [
         (
             "patchbay_database_connections",
             "Connections to the database, by what they do.",
@@ -77,6 +78,14 @@ pub fn tell(core: &Arc<Core>) {
                 left.map_or_else(Vec::new, one)
             },
         ),
+        (
+            "patchbay_nango_calls_max",
+            "Calls that a minute allows.",
+            |core| {
+                let most = core.nango().ok().and_then(NangoService::calls_max);
+                most.map_or_else(Vec::new, one)
+            },
+        ),
     ];
     for (name, help, read) in gauges {
         // The services hold the metrics: these must not hold the services in turn.
@@ -93,29 +102,56 @@ fn one(value: impl Into<f64>) -> Vec<Sample> {
     vec![(&[], value.into())]
 }
 
-/// Answers at this address until the background ends.
-pub async fn listen(
-    address: SocketAddr,
-    services: Services,
-    metrics: Metrics,
-    background: &mut JoinSet<()>,
-) -> Result<SocketAddr, StartError> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })?;
-    let bound = listener.local_addr().unwrap_or(address);
-    tracing::info!("metrics for Prometheus are at http://{bound}/metrics");
-    let router = Router::new()
-        .route("/metrics", get(scrape))
-        .with_state((services, metrics));
-    background.spawn(async move {
-        let never = std::future::pending();
-        serve::serve(listener, router, serve::Limits::default(), never).await;
-    });
-    Ok(bound)
+/// Where Prometheus asks. It answers from the first moment on: a server that waits for its database is
+/// what somebody has to be told of.
+pub struct Endpoint {
+    pub address: SocketAddr,
+    routes: watch::Sender<Router>,
 }
 
-async fn scrape(State((services, metrics)): State<(Services, Metrics)>) -> Response {
-    services.counts.refresh().await;
+impl Endpoint {
+    /// Answers at this address, where there is one, until the background ends.
+    pub async fn open(
+        address: Option<SocketAddr>,
+        metrics: &Metrics,
+        background: &mut JoinSet<()>,
+    ) -> Result<Option<Self>, StartError> {
+        let Some(address) = address else {
+            return Ok(None);
+        };
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Listen {
+                address,
+                setting: "METRICS_ADDR",
+                source,
+            })?;
+        let address = listener.local_addr().unwrap_or(address);
+        tracing::info!("metrics for Prometheus are at http://{address}/metrics");
+        let routes = watch::Sender::new(routes(None, metrics.clone()));
+        let router = routes.subscribe();
+        background.spawn(async move {
+            let never = std::future::pending();
+            serve::serve(listener, router, serve::Limits::default(), never).await;
+        });
+        Ok(Some(Self { address, routes }))
+    }
+
+    /// From now on there is a database in which something can be counted.
+    pub fn count(&self, services: Services, metrics: Metrics) {
+        let _until_now = self.routes.send_replace(routes(Some(services), metrics));
+    }
+}
+
+fn routes(services: Option<Services>, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/metrics", get(scrape))
+        .with_state((services, metrics))
+}
+
+async fn scrape(State((services, metrics)): State<(Option<Services>, Metrics)>) -> Response {
+    if let Some(services) = services {
+        services.counts.refresh().await;
+    }
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.text()).into_response()
 }

@@ -24,7 +24,7 @@ pub async fn services(config: &Config, clock: Clock) -> Result<(Services, Db), S
     let core = assemble(
         config,
         &db,
-        super::metrics::new(),
+        super::metrics::new(&clock),
         off,
         registry,
         &clock,
