@@ -33,8 +33,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
   rm -f target/release/patchbay && make build COMMIT="$COMMIT" \
   && mkdir -p /out/var/lib/patchbay \
-  && cp target/release/patchbay /out/patchbay \
-  && strip /out/patchbay
+  && cp target/release/patchbay /out/patchbay
 
 # Debian 12's C library, and next to nothing else. User 65532 has no name to log in with.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -47,8 +46,9 @@ USER 65532:65532
 # The port alone means all addresses.
 ENV PORT=3000 LOG_FORMAT=json
 EXPOSE 3000
-# There is no shell in here: the program asks itself, where PORT or LISTEN_ADDR says that it listens.
+# There is no shell in here: the program asks itself, where PORT or LISTEN_ADDR says that it listens. Not
+# whether its database answers: what restarts an unhealthy container (Swarm) would not bring that back.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
-  CMD ["/usr/local/bin/patchbay", "health"]
+  CMD ["/usr/local/bin/patchbay", "health", "--started"]
 ENTRYPOINT ["/usr/local/bin/patchbay"]
 CMD ["serve"]

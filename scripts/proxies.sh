@@ -152,6 +152,15 @@ pages() {
   ok "$1: files arrive compressed once, as the build made them"
 }
 
+ids() {
+  local id
+  ask -o /dev/null -D "$folder/head" -H "X-Request-Id: chosen-by-a-stranger" "$base/sign-in"
+  id=$(tr -d '\r' <"$folder/head" | sed -nE 's/^x-request-id: //Ip')
+  [[ ${id//-/} =~ ^[0-9a-f]{32}$ ]] || die "the request's id is $id"
+  [ "$1" != nginx ] || grep -qF "$id" "$folder/access.log" || die "nginx' log does not have the id $id"
+  ok "$1: a request has an id of the proxy's own"
+}
+
 people() {
   sign_in
   [[ $COOKIE == __Host-patchbay=* ]] || die "the cookie is called $COOKIE"
@@ -260,6 +269,7 @@ through() {
   proxy=$pid
   wait_for "$proxy" --cacert "$folder/ca.pem" --resolve "$HOST:$tls:127.0.0.1" "$base/health/live"
   pages "$1"
+  ids "$1"
   people "$1"
   events "$1"
   webhooks "$1"
