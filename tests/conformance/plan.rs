@@ -1,6 +1,6 @@
 //! The plans of the catalogue page's queries with 100,000 connections.
 
-use patchbay::server::db::{Tx, connection};
+use patchbay::server::db::{Tx, connection, session};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -45,14 +45,23 @@ const POSTGRES: &str = "
         WHERE n % 20 = 0;
     ANALYZE;";
 
-async fn plan(tx: &mut Tx, sql: &str, user: Uuid, connector: Option<Uuid>) -> String {
+/// What a query asks for.
+enum Asked {
+    OfUser(Uuid),
+    AtConnector(Uuid, Uuid),
+    BySession,
+}
+
+async fn plan(tx: &mut Tx, sql: &str, asked: Asked) -> String {
     macro_rules! lines {
         ($inner:expr, $explain:literal, $column:literal) => {{
             let sql = format!("{} {sql}", $explain);
-            let mut query = sqlx::query(&sql).persistent(false).bind(user);
-            if let Some(connector) = connector {
-                query = query.bind(connector);
-            }
+            let query = sqlx::query(&sql).persistent(false);
+            let query = match asked {
+                Asked::OfUser(user) => query.bind(user),
+                Asked::AtConnector(user, connector) => query.bind(user).bind(connector),
+                Asked::BySession => query.bind("digest").bind(chrono::Utc::now()),
+            };
             let rows = query.fetch_all(&mut **$inner).await.expect("a plan");
             rows.iter()
                 .map(|row| row.get::<String, _>($column))
@@ -76,11 +85,12 @@ on_both! {
         assert_eq!(found.len(), 100);
 
         let gmail = connector_id("gmail");
-        for (sql, connector) in [
-            (connection::OF_USER, None),
-            (connection::OF_USER_AND_CONNECTOR, Some(gmail)),
+        for (sql, asked) in [
+            (connection::OF_USER, Asked::OfUser(user)),
+            (connection::OF_USER_AND_CONNECTOR, Asked::AtConnector(user, gmail)),
+            (session::along::LOAD, Asked::BySession),
         ] {
-            let plan = plan(&mut tx, sql, user, connector).await;
+            let plan = plan(&mut tx, sql, asked).await;
             assert!(
                 plan.contains("user_connector_connection_user_id_connector_id"),
                 "{sql}\n{plan}"

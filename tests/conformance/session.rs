@@ -3,7 +3,8 @@
 use patchbay::server::{
     clock::Clock,
     db::{
-        session::{self, Store},
+        attempt, connection,
+        session::{self, Store, along},
         user,
     },
 };
@@ -13,8 +14,9 @@ use tower_sessions::{
     SessionStore,
     session::{Id, Record},
 };
+use uuid::Uuid;
 
-use crate::fixture::{T0, after, another_person, texts};
+use crate::fixture::{T0, after, another_person, full, open_attempt, pending, person, texts};
 
 fn record(id: i128, seconds: i64) -> Record {
     let start = OffsetDateTime::from_unix_timestamp(T0.0 / 1000).unwrap();
@@ -155,6 +157,58 @@ on_both! {
         assert_eq!(person(&of_ada).await, None);
     }
 
+    /// All that the listing says, for whoever wants it, once, and only of who may come in.
+    async fn a_session_is_read_with_its_persons_connections(db: &TestDb) {
+        let mut tx = db.db.write().await.unwrap();
+        let (ada, eve) = (person(&mut tx).await, another_person(&mut tx).await);
+        let gmail = pending(ada, "gmail");
+        for row in [&gmail, &full(ada, "slack")] {
+            connection::insert(&mut tx, row).await.unwrap();
+        }
+        attempt::insert(&mut tx, &open_attempt(&gmail)).await.unwrap();
+        let listed = connection::of_user(&mut tx, ada).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(listed.len(), 2);
+        assert_eq!(listed.iter().filter(|found| found.attempt.is_some()).count(), 1);
+
+        let store = Store::new(db.db.clone(), Clock::fixed(T0));
+        let mut of_ada = record(1, 3600);
+        of_ada.data.insert(session::USER_ID.to_owned(), json!(ada));
+        let mut of_eve = record(2, 3600);
+        of_eve.data.insert(session::USER_ID.to_owned(), json!(eve));
+        let mut of_nobody = record(3, 3600);
+        for record in [&mut of_ada, &mut of_eve, &mut of_nobody] {
+            store.create(record).await.unwrap();
+        }
+        let read = async |record: &Record, person: Uuid| {
+            along::scope(async {
+                let loaded = store.load(&record.id).await.unwrap().unwrap();
+                assert_eq!(loaded.data.get(session::USER_ID), record.data.get(session::USER_ID));
+                let found = along::take(person);
+                assert_eq!(along::take(person), None, "once");
+                found
+            })
+            .await
+        };
+        assert_eq!(read(&of_ada, ada).await, Some(listed));
+        assert_eq!(read(&of_ada, eve).await, None, "another person's");
+        assert_eq!(read(&of_eve, eve).await, Some(Vec::new()));
+        assert_eq!(read(&of_nobody, ada).await, None);
+        // Where nobody wants them.
+        let loaded = store.load(&of_ada.id).await.unwrap().unwrap();
+        assert!(loaded.data.contains_key(session::PERSON));
+        assert_eq!(along::take(ada), None);
+
+        let mut tx = db.db.write().await.unwrap();
+        user::set_disabled(&mut tx, ada, Some(T0)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(read(&of_ada, ada).await, None);
+        // A session that is over is none.
+        let late = Store::new(db.db.clone(), Clock::fixed(after(7_200_000)));
+        let over = along::scope(async { late.load(&of_eve.id).await.unwrap() }).await;
+        assert!(over.is_none());
+    }
+
     /// What is written only after all sessions were ended opens nothing.
     async fn a_session_is_valid_from_what_its_person_says(db: &TestDb) {
         let mut tx = db.db.write().await.unwrap();
@@ -162,7 +216,7 @@ on_both! {
         tx.commit().await.unwrap();
         let clock = Clock::fixed(T0);
         let store = Store::new(db.db.clone(), clock.clone());
-        let of = |number: i128, person: uuid::Uuid, more: &[(&str, i64)]| {
+        let of = |number: i128, person: Uuid, more: &[(&str, i64)]| {
             let mut record = record(number, 3600);
             record.data.insert(session::USER_ID.to_owned(), json!(person));
             for (name, value) in more {

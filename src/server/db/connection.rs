@@ -68,7 +68,7 @@ struct Raw {
 }
 
 #[derive(sqlx::FromRow)]
-struct RawWithAttempt {
+pub(super) struct RawWithAttempt {
     #[sqlx(flatten)]
     row: Raw,
     attempt_id: Option<Uuid>,
@@ -135,14 +135,28 @@ macro_rules! columns {
     };
 }
 
+macro_rules! columns_with_attempt {
+    () => {
+        concat!(
+            columns!(),
+            ", a.id AS attempt_id, a.kind AS attempt_kind, a.expires_at AS attempt_expires_at"
+        )
+    };
+}
+
+macro_rules! join_attempt {
+    () => {
+        " LEFT JOIN connect_attempt a ON a.connection_id = c.id AND a.state = 'open' "
+    };
+}
+
 macro_rules! with_attempt {
     ($rest:literal) => {
         concat!(
             "SELECT ",
-            columns!(),
-            ", a.id AS attempt_id, a.kind AS attempt_kind, a.expires_at AS attempt_expires_at \
-             FROM user_connector_connection c \
-             LEFT JOIN connect_attempt a ON a.connection_id = c.id AND a.state = 'open' ",
+            columns_with_attempt!(),
+            " FROM user_connector_connection c",
+            join_attempt!(),
             $rest
         )
     };

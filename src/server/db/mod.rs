@@ -57,6 +57,8 @@ pub mod attempt;
 pub mod audit;
 pub mod backup;
 mod connect;
+// The columns of a connection stand in the sessions' statements too.
+#[macro_use]
 pub mod connection;
 pub mod connector;
 pub mod counts;

@@ -20,23 +20,34 @@ macro_rules! stamp {
     };
 }
 
-/// `SELECT` of these columns, of sessions that were not ended together with all the others of their
+/// Of sessions with their `person`: those that were not ended together with all the others of that
 /// person while they were being written.
+macro_rules! valid {
+    () => {
+        concat!(
+            "(person.sessions_valid_from IS NULL OR ",
+            stamp!(),
+            " >= person.sessions_valid_from)"
+        )
+    };
+}
+
+/// `SELECT` of these columns, of valid sessions.
 macro_rules! select_valid {
     ($columns:literal, $rest:literal) => {
         concat!(
             "SELECT ",
             $columns,
-            " FROM session LEFT JOIN \"user\" person ON person.id = session.user_id \
-             WHERE (person.sessions_valid_from IS NULL OR ",
-            stamp!(),
-            " >= person.sessions_valid_from) AND ",
+            " FROM session LEFT JOIN \"user\" person ON person.id = session.user_id WHERE ",
+            valid!(),
+            " AND ",
             $rest
         )
     };
 }
 
-// After the macros: it uses them.
+// After the macros: they use them.
+pub mod along;
 mod store;
 
 pub use store::{Store, outage};

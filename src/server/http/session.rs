@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::{Extensions, HeaderMap, HeaderValue, header, request::Parts},
+    extract::{FromRef, FromRequestParts, Request},
+    http::{Extensions, HeaderMap, HeaderValue, Method, header, request::Parts},
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use tower_sessions::{Expiry, MemoryStore, Session};
@@ -316,6 +317,19 @@ pub async fn keep_cookie(mut response: Response) -> Response {
 fn takes_away(value: &HeaderValue) -> bool {
     let pair = value.as_bytes().split(|byte| *byte == b';').next();
     pair.is_some_and(|pair| pair.ends_with(b"="))
+}
+
+/// What shows all of a person's connections, and is asked for most.
+const SHOW_ALL: [&str; 3] = ["/connectors", "/api/v1/connectors", "/api/v1/connections"];
+
+/// There they are read along with the session.
+pub async fn along(request: Request, next: Next) -> Response {
+    let shows_all = request.method() == Method::GET && SHOW_ALL.contains(&request.uri().path());
+    if shows_all {
+        sessions::with_connections(next.run(request)).await
+    } else {
+        next.run(request).await
+    }
 }
 
 /// Stands on every answer that comes from behind the session layer.

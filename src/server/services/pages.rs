@@ -24,7 +24,7 @@ use crate::{
         user::{Role, User},
     },
     server::{
-        db::{connection, local_account, user},
+        db::{connection, local_account, session::along, user},
         manifest::Manifest,
     },
 };
@@ -146,7 +146,10 @@ impl Pages {
     }
 
     pub async fn connections(&self, person: &User) -> Result<Vec<Connection>, ServiceError> {
-        let found = connection::look_up_of_user(&self.0.db, person.id).await?;
+        let found = match along::take(person.id) {
+            Some(found) => found,
+            None => connection::look_up_of_user(&self.0.db, person.id).await?,
+        };
         Ok(found
             .into_iter()
             .map(|row| rows::connection(&self.0.registry, row))

@@ -25,6 +25,9 @@ pub use crate::server::db::session::VALID_FROM;
 /// The entry with the person as they were when the session was read.
 pub use crate::server::db::session::PERSON;
 
+/// Does something that shows all of the person's connections: they are read along with the session.
+pub use crate::server::db::session::along::scope as with_connections;
+
 /// Entries of a session's data, written when it begins: when (milliseconds since 1970), from which
 /// address, with which program. They end with the session.
 pub const SIGNED_IN_AT: &str = "signed_in_at";

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Db, DbError, Outage, Tx, moment, stored, user::is_active},
-    LAST_SEEN_AT, PERSON, USER_ID, VALID_FROM, digest,
+    LAST_SEEN_AT, PERSON, USER_ID, VALID_FROM, along, digest,
 };
 use crate::{
     domain::{
@@ -35,11 +35,11 @@ pub struct Store {
 }
 
 #[derive(sqlx::FromRow)]
-struct Raw {
+pub(super) struct Raw {
     data: Json<HashMap<String, Value>>,
     expires_at: DateTime<Utc>,
     // Its person, where it has one.
-    id: Option<Uuid>,
+    person_id: Option<Uuid>,
     display_name: Option<String>,
     role: Option<String>,
     disabled_at: Option<DateTime<Utc>>,
@@ -48,12 +48,12 @@ struct Raw {
 
 impl Raw {
     /// Whose session it is, unless they may no longer come in.
-    fn person(&self) -> Option<User> {
+    pub(super) fn person(&self) -> Option<User> {
         if !is_active(self.disabled_at.is_some(), self.erased_at.is_some()) {
             return None;
         }
         Some(User {
-            id: self.id?,
+            id: self.person_id?,
             display_name: self.display_name.clone()?,
             role: Role::parse(self.role.as_ref()?)?,
         })
@@ -65,7 +65,7 @@ const CREATE: &str = "INSERT INTO session (id, data, expires_at, user_id, user_v
 /// Not `user_valid_from`: what a slow request has read may be older.
 const SAVE: &str = "UPDATE session SET data = $2, expires_at = $3, user_id = $4 WHERE id = $1";
 const LOAD: &str = select_valid!(
-    "session.data, session.expires_at, person.id, person.display_name, person.role, \
+    "session.data, session.expires_at, person.id AS person_id, person.display_name, person.role, \
      person.disabled_at, person.erased_at",
     "session.id = $1 AND session.expires_at > $2"
 );
@@ -144,7 +144,14 @@ impl Store {
 
     async fn load_row(&self, id: &Id) -> Result<Option<Raw>, DbError> {
         let (id, now) = (hashed(id), self.clock.now());
-        glance!(self.db, tx => load(tx, &id, now))
+        if !along::is_wanted() {
+            return glance!(self.db, tx => load(tx, &id, now));
+        }
+        let found = glance!(self.db, tx => along::load(tx, &id, now))?;
+        Ok(found.map(|(raw, connections)| {
+            along::keep(&raw, connections);
+            raw
+        }))
     }
 
     async fn delete_row(&self, id: &Id) -> Result<(), DbError> {
