@@ -259,8 +259,12 @@ async fn start(
     metrics::tell(&core);
     let direct = database::direct(config)?;
     let between = listen::Between::new(&db, direct, core.lease.holder());
-    let way = between.way().await;
-    background.spawn(listen::keep(between, way, services.clone()));
+    if let Some(between) = between.with_way().await {
+        let (between, services) = (Arc::new(between), services.clone());
+        let health = services.health.clone();
+        let work = move || listen::keep(between.clone(), services.clone());
+        background.spawn(background::keep(health, "listen", work));
+    }
     let store = session::Store::new(db.clone(), clock);
     background.spawn(forget_sessions(store.clone(), services.clone()));
     let web = serve::web(config);

@@ -1,7 +1,10 @@
 //! Changes made by other instances: heard by LISTEN, as long as it is proved again and again that it
 //! hears; looked for each second where a pooler swallows it. May import what `startup` does.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use sqlx::postgres::PgListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -26,9 +29,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How this instance learns of what others change.
-pub enum Way {
-    /// There are no others: SQLite.
-    Alone,
+enum Way {
     Listen(Box<PgListener>),
     /// NOTIFY is not heard.
     Look,
@@ -44,6 +45,8 @@ pub struct Between {
     pub own: String,
     /// Both are one, so that what is heard proves that no pooler is in between.
     pub is_direct: bool,
+    /// What was found out at the start, for whoever begins with it.
+    first: Mutex<Option<Way>>,
 }
 
 impl Between {
@@ -54,14 +57,24 @@ impl Between {
             db: db.clone(),
             direct: direct.unwrap_or_else(|| db.clone()),
             own: format!("{}_{}", notify::CHANNEL, instance.simple()),
+            first: Mutex::default(),
         }
     }
 
-    /// Finds out. A database that fails at this moment is tried again later, by [`keep`].
-    pub async fn way(&self) -> Way {
+    /// Finds out how to learn of others. Nothing where there are none: SQLite.
+    pub async fn with_way(self) -> Option<Self> {
         if matches!(self.db, Db::Sqlite(_)) {
-            return Way::Alone;
+            return None;
         }
+        let way = self.way().await;
+        Some(Self {
+            first: Mutex::new(Some(way)),
+            ..self
+        })
+    }
+
+    /// A database that fails at this moment is tried again later, by [`keep`].
+    async fn way(&self) -> Way {
         match self.is_heard().await {
             Ok(true) => {
                 if self.is_direct {
@@ -89,7 +102,7 @@ impl Between {
         let listener = notify::listener(self.direct.clone(), self.own.clone());
         match timeout(CONNECT, listener).await {
             Ok(Ok(Some(listener))) => Way::Listen(Box::new(listener)),
-            Ok(Ok(None)) => Way::Alone,
+            Ok(Ok(None)) => Way::Later("this database tells nothing".to_owned()),
             Ok(Err(error)) => Way::Later(error.to_string()),
             Err(_) => Way::Later("no answer".to_owned()),
         }
@@ -97,12 +110,17 @@ impl Between {
 }
 
 /// Hears, or looks, for ever.
-pub async fn keep(between: Between, mut way: Way, services: Services) {
+pub async fn keep(between: Arc<Between>, services: Services) {
+    let first = between
+        .first
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let mut way = first.unwrap_or_else(|| Way::Later("the listener broke off".to_owned()));
     // Whether it has ever heard, and whether it is known that it does not.
     let (mut heard, mut deaf) = (false, false);
     loop {
         way = match way {
-            Way::Alone => return,
             // Where it was heard once no pooler is in between: one word came late.
             Way::Look if heard => Way::Later("one word came late".to_owned()),
             Way::Look => {
