@@ -47,8 +47,9 @@ USER 65532:65532
 ENV PORT=3000 LOG_FORMAT=json
 EXPOSE 3000
 # There is no shell in here: the program asks itself, where PORT or LISTEN_ADDR says that it listens. Not
-# whether its database answers: what restarts an unhealthy container (Swarm) would not bring that back.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
+# whether its database answers: what restarts an unhealthy container (Swarm) would not bring that back. A
+# start may wait for the database and migrate it; the first success ends the start's time.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10m --retries=3 \
   CMD ["/usr/local/bin/patchbay", "health", "--started"]
 ENTRYPOINT ["/usr/local/bin/patchbay"]
 CMD ["serve"]

@@ -17,7 +17,7 @@ use super::{
     clock::Clock,
     config::Config,
     db::{Db, DbError, session},
-    doctor, http,
+    http,
     identity::Identity,
     live::Hub,
     manifest::{ManifestErrors, Registry},
@@ -41,6 +41,7 @@ pub mod audit;
 mod background;
 pub mod backup;
 pub mod check;
+mod commands;
 mod database;
 mod identity;
 mod listen;
@@ -49,6 +50,8 @@ mod nango;
 pub mod people;
 pub mod personal;
 pub mod serve;
+
+pub use commands::{doctor, migrate, sandbox};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -134,29 +137,9 @@ impl App {
 /// Builds everything but the listener: database (migrated), services, background work, router.
 pub async fn build(config: &Config, clock: Clock) -> Result<App, StartError> {
     let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
-    let counting = Counting::begin(config, &clock).await?;
+    let counting = metrics::Counting::begin(config, &clock).await?;
     let db = database::open(config, &registry, &clock).await?;
     build_on(config, clock, registry, db, counting).await
-}
-
-/// What is there before the database is.
-struct Counting {
-    metrics: Metrics,
-    endpoint: Option<metrics::Endpoint>,
-    background: JoinSet<()>,
-}
-
-impl Counting {
-    async fn begin(config: &Config, clock: &Clock) -> Result<Self, StartError> {
-        let (metrics, mut background) = (metrics::new(clock), JoinSet::new());
-        let address = config.metrics.addr;
-        let endpoint = metrics::Endpoint::open(address, &metrics, &mut background).await?;
-        Ok(Self {
-            metrics,
-            endpoint,
-            background,
-        })
-    }
 }
 
 async fn build_on(
@@ -164,9 +147,9 @@ async fn build_on(
     clock: Clock,
     registry: Arc<Registry>,
     db: Db,
-    counting: Counting,
+    counting: metrics::Counting,
 ) -> Result<App, StartError> {
-    let Counting {
+    let metrics::Counting {
         metrics,
         endpoint,
         mut background,
@@ -304,7 +287,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         })?;
     let address = listener.local_addr().unwrap_or(address);
     let end = shutdown().boxed().shared();
-    let counting = Counting::begin(&config, &clock).await?;
+    let counting = metrics::Counting::begin(&config, &clock).await?;
     let waiting = http::waiting::router(counting.metrics.clone(), serve::web(&config).new_id);
     let router = watch::Sender::new(waiting);
     let server = tokio::spawn(serve::serve(
@@ -338,38 +321,6 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     }
     app.stop().await;
     Ok(())
-}
-
-/// `patchbay sandbox`
-pub async fn sandbox(config: Config) -> Result<(), StartError> {
-    let registry = Registry::load(config.catalogue.manifests_dir.as_deref())?;
-    let running =
-        sandbox::start(nango::sandbox_config(&config, &registry), Clock::system()).await?;
-    tracing::info!("the sandbox answers on http://{}", running.addr);
-    shutdown().await;
-    running.stop().await?;
-    Ok(())
-}
-
-/// `patchbay migrate`
-pub async fn migrate(config: Config) -> Result<(), StartError> {
-    database::migrate(&config).await?;
-    tracing::info!("migrated");
-    Ok(())
-}
-
-/// `patchbay doctor`: looks at what [`serve`] would use, and starts nothing but the sandbox.
-pub async fn doctor(config: &Config) -> Result<doctor::Report, ManifestErrors> {
-    let registry = Registry::load(config.catalogue.manifests_dir.as_deref())?;
-    let clock = Clock::system();
-    let (target, running) = nango::doctors_target(config, &registry, &clock).await;
-    let report = doctor::run(config, &registry, &target, &clock).await;
-    if let Some(running) = running
-        && let Err(error) = running.stop().await
-    {
-        tracing::warn!(%error, "the sandbox's state stays as it was");
-    }
-    Ok(report)
 }
 
 /// The session's cookie: HttpOnly, SameSite=Lax; under https Secure and bound to this very host.

@@ -1,7 +1,11 @@
 //! PostgreSQL breaks off, refuses and falls silent: what people get meanwhile, and that it heals.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::{Duration, Instant},
+};
 
+use futures::FutureExt;
 use patchbay::server::clock::Clock;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -336,7 +340,26 @@ async fn a_listener_that_never_came_up_is_told_of_and_comes_up_later() {
         ("DATABASE_DIRECT_URL", direct.as_str()),
         ("METRICS_ADDR", "127.0.0.1:0"),
     ];
-    let here = TestApp::at(&db, other.nango.clone(), Clock::system(), &settings).await;
+    let checked = AssertUnwindSafe(comes_up_later(&db, &other, &settings, &role, &mut operator));
+    let checked = checked.catch_unwind().await;
+    let gone = format!("DROP ROLE {role}");
+    sqlx::raw_sql(&gone)
+        .execute(&mut operator)
+        .await
+        .expect("an end");
+    if let Err(panic) = checked {
+        resume_unwind(panic);
+    }
+}
+
+async fn comes_up_later(
+    db: &TestDb,
+    other: &TestApp,
+    settings: &[(&str, &str)],
+    role: &str,
+    operator: &mut PgConnection,
+) {
+    let here = TestApp::at(db, other.nango.clone(), Clock::system(), settings).await;
     let alarms = || async { here.get("/health/ready").await.ok().get("alarms").cloned() };
     eventually("an alarm", || async {
         (alarms().await? == json!(["live_updates_interrupted"])).then_some(())
@@ -360,7 +383,7 @@ async fn a_listener_that_never_came_up_is_told_of_and_comes_up_later() {
 
     let more = format!("ALTER ROLE {role} CONNECTION LIMIT 20");
     sqlx::raw_sql(&more)
-        .execute(&mut operator)
+        .execute(operator)
         .await
         .expect("a setting");
     eventually("an end of the alarm", || async {
@@ -369,10 +392,4 @@ async fn a_listener_that_never_came_up_is_told_of_and_comes_up_later() {
     .await;
     ada.connected(&other.nango, "gmail").await;
     until(&mut stream, "gmail", "connected").await;
-    drop((here, other));
-    let gone = format!("DROP ROLE {role}");
-    sqlx::raw_sql(&gone)
-        .execute(&mut operator)
-        .await
-        .expect("an end");
 }

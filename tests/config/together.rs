@@ -71,7 +71,19 @@ fn prometheus_asks_somewhere_else() {
         )
         .is_ok()
     );
-    assert!(load_in("metrics-4", "", &[("METRICS_ADDR", "127.0.0.1:9464")]).is_ok());
+    // All addresses are this one too, but those of IPv6 alone.
+    for (metrics, server, wrong) in [
+        ("127.0.0.1:9464", "127.0.0.1:3000", false),
+        ("127.0.0.1:3000", "0.0.0.0:3000", true),
+        ("0.0.0.0:3000", "127.0.0.1:3000", true),
+        ("127.0.0.1:3000", "[::]:3000", true),
+        ("[::1]:3000", "0.0.0.0:3000", false),
+        ("[::1]:3000", "127.0.0.1:3000", false),
+    ] {
+        let env = [("METRICS_ADDR", metrics), ("LISTEN_ADDR", server)];
+        let loaded = load_in("metrics-4", "", &env);
+        assert_eq!(loaded.is_err(), wrong, "{metrics} {server}");
+    }
 }
 
 #[test]

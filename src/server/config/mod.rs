@@ -9,6 +9,7 @@ mod parse;
 mod sections;
 mod sign_in;
 mod source;
+mod together;
 
 use std::{
     net::SocketAddr,
@@ -279,7 +280,7 @@ impl Config {
         };
         let config = config();
         if let Some(config) = &config {
-            sections::together(&mut source, config);
+            together::check(&mut source, config);
         }
         source.finish(config)
     }

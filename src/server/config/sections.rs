@@ -10,11 +10,10 @@ use std::{
 
 use secrecy::ExposeSecret;
 use url::Url;
-use uuid::Uuid;
 
 use super::{
-    Auth, Catalogue, Config, Database, Limits, Log, Metrics, Nango, NangoMode, PORT_VARIABLE, Rate,
-    Sandbox, Server, Session, Traces,
+    Auth, Catalogue, Database, Limits, Log, Metrics, Nango, PORT_VARIABLE, Rate, Sandbox, Server,
+    Session, Traces,
     effective::Origin,
     parse,
     sign_in::{
@@ -75,13 +74,14 @@ const NANGO_TIMEOUT: Setting<'static> = text("nango", "timeout_seconds", "NANGO_
 const NANGO_ATTEMPT: Setting<'static> = text("nango", "attempt_minutes", "NANGO_ATTEMPT_MINUTES")
     .holds(Kind::Number)
     .or("30");
-const SANDBOX_ADDR: Setting<'static> =
+pub(super) const SANDBOX_ADDR: Setting<'static> =
     text("sandbox", "listen_addr", "SANDBOX_LISTEN_ADDR").or("127.0.0.1:3003");
 const SANDBOX_STATE: Setting<'static> =
     text("sandbox", "state_file", "SANDBOX_STATE_FILE").or("data/sandbox.json");
-const SANDBOX_KEY: Setting<'static> = text("sandbox", "secret_key", "SANDBOX_SECRET_KEY")
-    .or("6f0f1f5e-5a4d-4b0c-9e57-2a1d3c4b5a69")
-    .secret();
+pub(super) const SANDBOX_KEY: Setting<'static> =
+    text("sandbox", "secret_key", "SANDBOX_SECRET_KEY")
+        .or("6f0f1f5e-5a4d-4b0c-9e57-2a1d3c4b5a69")
+        .secret();
 const MANIFESTS_DIR: Setting<'static> = text("catalogue", "manifests_dir", "MANIFESTS_DIR");
 const SESSION_IDLE: Setting<'static> = text("session", "idle_days", "SESSION_IDLE_DAYS")
     .holds(Kind::Number)
@@ -127,7 +127,7 @@ const AUTH_DEMO: Setting<'static> = text("auth", "demo", "AUTH_DEMO")
 const LOG_FILTER: Setting<'static> = text("log", "filter", "RUST_LOG").or("info");
 const LOG_FORMAT: Setting<'static> = text("log", "format", "LOG_FORMAT").or("pretty");
 
-const METRICS_ADDR: Setting<'static> = text("metrics", "listen_addr", "METRICS_ADDR");
+pub(super) const METRICS_ADDR: Setting<'static> = text("metrics", "listen_addr", "METRICS_ADDR");
 const OTLP_ENDPOINT: Setting<'static> = text("traces", "endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT");
 const OTLP_HEADERS: Setting<'static> =
     text("traces", "headers", "OTEL_EXPORTER_OTLP_HEADERS").secret();
@@ -380,39 +380,4 @@ pub(super) fn traces(source: &mut Source<'_>) -> Option<Option<Traces>> {
         service_name,
         ratio,
     }))
-}
-
-/// What is wrong only beside the other settings.
-pub(super) fn together(source: &mut Source<'_>, config: &Config) {
-    let same = |one: SocketAddr, other: SocketAddr| one == other && one.port() != 0;
-    let (server, sandbox) = (config.server.listen_addr, config.sandbox.listen_addr);
-    if config
-        .metrics
-        .addr
-        .is_some_and(|metrics| same(metrics, server))
-    {
-        let reason = "is where the server itself listens; Prometheus needs an address of its own";
-        source.refuse(&METRICS_ADDR, reason.to_owned());
-    }
-    // Without the sandbox, nothing of the rest matters.
-    if !matches!(config.nango_mode(), NangoMode::Sandbox) {
-        return;
-    }
-    if config
-        .metrics
-        .addr
-        .is_some_and(|metrics| same(metrics, sandbox))
-    {
-        let reason = "is where the sandbox listens; Prometheus needs an address of its own";
-        source.refuse(&METRICS_ADDR, reason.to_owned());
-    }
-    if same(server, sandbox) {
-        let reason = "is where the server itself listens; without NANGO_SECRET_KEY the sandbox needs an address of its own";
-        source.refuse(&SANDBOX_ADDR, reason.to_owned());
-    }
-    let key = Uuid::parse_str(config.sandbox.secret_key.expose_secret());
-    if !key.is_ok_and(|key| key.get_version_num() == 4) {
-        let reason = "is no UUID of version 4, as Nango's keys are";
-        source.refuse(&SANDBOX_KEY, reason.to_owned());
-    }
 }

@@ -4,6 +4,7 @@
 //!
 //! May import `db` only.
 
+mod look;
 mod spares;
 mod transaction;
 
@@ -29,6 +30,7 @@ use tokio::{
 
 pub use transaction::PgTx;
 
+use look::{Look, look};
 use spares::{Lent, Spares};
 
 use super::observe::Watch;
@@ -42,10 +44,8 @@ const STATEMENT: Duration = Duration::from_secs(3);
 const IDLE_ANSWERS: Duration = Duration::from_secs(2);
 /// While the server is away, whoever comes waits so long for its return.
 const RETURNS: Duration = Duration::from_millis(600);
-/// How often it is looked for, and how long it may take to answer that. One that is slow once is busy
-/// rather than away.
+/// How often it is looked for. One that is slow once is busy rather than away.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const LOOK: Duration = Duration::from_secs(2);
 const SLOW: u32 = 2;
 /// Connections, and how many may wait for one; whoever comes on top of that is told at once.
 const CONNECTIONS: u32 = 10;
@@ -165,11 +165,12 @@ impl PgServer {
         self.pool.connect_options()
     }
 
-    /// Connections that are open, and how many there may be.
+    /// Connections that are open.
     pub fn size(&self) -> u32 {
         self.pool.size()
     }
 
+    /// How many there may be.
     pub(super) fn most(&self) -> u32 {
         self.pool.options().get_max_connections()
     }
@@ -335,32 +336,6 @@ impl PgServer {
             }
             server.state.looking.store(false, Ordering::SeqCst);
         });
-    }
-}
-
-/// What came of looking at the server.
-enum Look {
-    There,
-    Slow,
-    Gone(String),
-}
-
-/// A connection of its own, and an answer over it: a pooler takes connections also while what is
-/// behind it is away.
-async fn look(server: &PgServer) -> Look {
-    let asked = async {
-        let mut connection = server.connection().await?;
-        connection.ping().await?;
-        connection.close().await
-    };
-    match timeout(LOOK, asked).await {
-        Ok(Ok(())) => Look::There,
-        // It is there, and busy: what is open already may work.
-        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => {
-            Look::There
-        }
-        Ok(Err(error)) => Look::Gone(error.to_string()),
-        Err(_) => Look::Slow,
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use super::{
     forms::{self, take_flash},
     headers,
-    pages::{render, render_with},
+    pages::render_with,
     problem::ApiError,
     session::{SignedIn, digest},
 };
@@ -81,8 +81,15 @@ pub async fn show(
         let page = filled(&state, &printed, &user).await;
         return page.unwrap_or_else(IntoResponse::into_response);
     }
+    // Asked here, as what is rendered runs in tasks of its own, where nothing is found that was read along
+    // with the session.
+    let page = match state.services.pages.catalogue(&user).await {
+        Ok(page) => page,
+        Err(error) => return ApiError::from(error).into_response(),
+    };
     let person = Some((user, CurrentSession(digest(&session))));
-    render(state, person, flash, request).await
+    let more = move || provide_context(page.clone());
+    render_with(state, person, flash, request, more).await
 }
 
 /// What somebody makes up (words, parameters of others, categories that there are not) is rendered

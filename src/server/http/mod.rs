@@ -107,7 +107,7 @@ pub fn router<S: SessionStore + Clone>(
         .layer(middleware::map_response(session::keep_cookie))
         .layer(middleware::from_fn_with_state(state.clone(), outage::pages))
         .layer(middleware::map_response(session::or_unavailable))
-        .layer(middleware::from_fn(session::along))
+        .layer(middleware::from_fn(session::with_connections))
         .layer(sessions)
         .layer(middleware::map_response(session::answered))
         .layer(middleware::from_fn_with_state(state.clone(), client::tell))

@@ -323,7 +323,7 @@ fn takes_away(value: &HeaderValue) -> bool {
 const SHOW_ALL: [&str; 3] = ["/connectors", "/api/v1/connectors", "/api/v1/connections"];
 
 /// There they are read along with the session.
-pub async fn along(request: Request, next: Next) -> Response {
+pub async fn with_connections(request: Request, next: Next) -> Response {
     let shows_all = request.method() == Method::GET && SHOW_ALL.contains(&request.uri().path());
     if shows_all {
         sessions::with_connections(next.run(request)).await

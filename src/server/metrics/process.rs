@@ -1,5 +1,5 @@
 //! What Linux knows of this process, under the names that every Prometheus exporter gives it. On
-//! other systems there is nothing of it.
+//! other systems there is nothing of it but when it started.
 
 use std::{fs, time::Duration};
 

@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use super::{StartError, serve};
 use crate::server::{
     clock::Clock,
+    config::Config,
     http::access,
     metrics::{CONTENT_TYPE, Metrics, Sample},
     nango::NangoService,
@@ -100,6 +101,26 @@ pub fn tell(core: &Arc<Core>) {
 
 fn one(value: impl Into<f64>) -> Vec<Sample> {
     vec![(&[], value.into())]
+}
+
+/// What is there before the database is.
+pub struct Counting {
+    pub metrics: Metrics,
+    pub endpoint: Option<Endpoint>,
+    pub background: JoinSet<()>,
+}
+
+impl Counting {
+    pub async fn begin(config: &Config, clock: &Clock) -> Result<Self, StartError> {
+        let (metrics, mut background) = (new(clock), JoinSet::new());
+        let address = config.metrics.addr;
+        let endpoint = Endpoint::open(address, &metrics, &mut background).await?;
+        Ok(Self {
+            metrics,
+            endpoint,
+            background,
+        })
+    }
 }
 
 /// Where Prometheus asks. It answers from the first moment on: a server that waits for its database is

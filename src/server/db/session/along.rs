@@ -2,8 +2,9 @@
 //! database once in place of twice.
 //!
 //! A task's own value, set around the requests that show them, as the session is read long before
-//! it is known what else is wanted, and by a store that is told nothing but its id. Whoever finds
-//! nothing here asks by themselves. May import `db`.
+//! it is known what else is wanted, and by a store that is told nothing but its id. A task that is
+//! spawned meanwhile (Leptos' resources are) does not see it. Whoever finds nothing here asks by
+//! themselves. May import `db` and `domain`.
 
 use std::{cell::RefCell, future::Future};
 
@@ -43,7 +44,7 @@ pub(super) fn is_wanted() -> bool {
     ALONG.try_with(|_| ()).is_ok()
 }
 
-/// Where something in them cannot be read, whoever asks for them by themselves will hear of it.
+/// Where a word in them is unknown, whoever asks for them by themselves will hear of it.
 pub(super) fn keep(raw: &Raw, connections: Vec<RawWithAttempt>) {
     let Some(person) = raw.person() else {
         return;
@@ -54,7 +55,8 @@ pub(super) fn keep(raw: &Raw, connections: Vec<RawWithAttempt>) {
     }
 }
 
-/// Public because a test asks both databases for its plan.
+/// The session stands in each row, of which people have few. Public because a test asks both databases
+/// for its plan.
 pub const LOAD: &str = concat!(
     "SELECT session.data, session.expires_at, person.id AS person_id, person.display_name, \
      person.role, person.disabled_at, person.erased_at, ",
