@@ -12,13 +12,12 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use leptos::prelude::provide_context;
 use tokio::sync::Mutex;
 
 use super::{
     forms::{self, take_flash},
     headers,
-    pages::render_with,
+    pages::render_catalogue,
     problem::ApiError,
     session::{SignedIn, digest},
 };
@@ -88,8 +87,7 @@ pub async fn show(
         Err(error) => return ApiError::from(error).into_response(),
     };
     let person = Some((user, CurrentSession(digest(&session))));
-    let more = move || provide_context(page.clone());
-    render_with(state, person, flash, request, more).await
+    render_catalogue(state, person, flash, request, Some(page)).await
 }
 
 /// What somebody makes up (words, parameters of others, categories that there are not) is rendered
@@ -145,9 +143,8 @@ async fn print(state: &AppState, search: &str) -> Option<Printed> {
     let uri: Uri = format!("/connectors?{search}").parse().ok()?;
     let search = uri.query().unwrap_or_default().to_owned();
     let request = Request::get(uri).body(Body::empty()).ok()?;
-    let more = move || provide_context(given.clone());
     let flash = forms::Flash::default();
-    let response = render_with(state.clone(), None, flash, request, more).await;
+    let response = render_catalogue(state.clone(), None, flash, request, Some(given)).await;
     if response.status() != StatusCode::OK {
         return None;
     }

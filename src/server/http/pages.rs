@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     app::{self, AssetRoot, Brands, Flash, StatusSetter},
-    domain::{problem::Problem, user::User},
+    domain::{page::CataloguePage, problem::Problem, user::User},
     server::{
         services::Services,
         state::{AppState, CurrentSession, signed_out},
@@ -144,21 +144,24 @@ pub async fn render(
     flash: forms::Flash,
     request: Request,
 ) -> Response {
-    render_with(state, person, flash, request, || ()).await
+    render_catalogue(state, person, flash, request, None).await
 }
 
-/// The same, with more for the page to find in its context.
-pub async fn render_with(
+/// The same, with what the catalogue shows, where it is known already. One function for both: each other
+/// closure would have all pages compiled once more, which is most of a megabyte.
+pub async fn render_catalogue(
     state: AppState,
     person: Option<(User, CurrentSession)>,
     flash: forms::Flash,
     request: Request,
-    more: impl Fn() + Clone + Send + Sync + 'static,
+    known: Option<CataloguePage>,
 ) -> Response {
     let options = state.leptos.clone();
     let services = state.services.clone();
     let context = move || {
-        more();
+        if let Some(known) = &known {
+            provide_context(known.clone());
+        }
         provide(&services, person.as_ref());
         set_policy();
         provide_context(AssetRoot(assets::root()));
