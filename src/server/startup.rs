@@ -241,8 +241,8 @@ async fn start(
     }
     metrics::tell(&core);
     let direct = database::direct(config)?;
-    let between = listen::Between::new(&db, direct, core.lease.holder());
-    if let Some(between) = between.with_way().await {
+    let between = listen::Between::find(&db, direct, core.lease.holder()).await;
+    if let Some(between) = between {
         let (between, services) = (Arc::new(between), services.clone());
         let health = services.health.clone();
         let work = move || listen::keep(between.clone(), services.clone());
@@ -272,20 +272,29 @@ async fn start(
     })
 }
 
+/// Listens at the address of this setting; where the port is 0, the system has chosen one.
+async fn bind(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen {
+            address,
+            setting,
+            source,
+        })?;
+    let bound = listener.local_addr().unwrap_or(address);
+    Ok((listener, bound))
+}
+
 /// `patchbay serve`. Its address answers from the first moment, if only that the server starts: a
 /// database that is not there yet is waited for.
 pub async fn serve(config: Config) -> Result<(), StartError> {
     let clock = Clock::system();
     let registry = Arc::new(Registry::load(config.catalogue.manifests_dir.as_deref())?);
     let address = config.server.listen_addr;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen {
-            address,
-            setting: "LISTEN_ADDR",
-            source,
-        })?;
-    let address = listener.local_addr().unwrap_or(address);
+    let (listener, address) = bind(address, "LISTEN_ADDR").await?;
     let end = shutdown().boxed().shared();
     let counting = metrics::Counting::begin(&config, &clock).await?;
     let waiting = http::waiting::router(counting.metrics.clone(), serve::web(&config).new_id);

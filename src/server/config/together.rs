@@ -13,11 +13,13 @@ use super::{
 
 pub(super) fn check(source: &mut Source<'_>, config: &Config) {
     let (server, sandbox) = (config.server.listen_addr, config.sandbox.listen_addr);
-    if config
-        .metrics
-        .addr
-        .is_some_and(|metrics| same(metrics, server))
-    {
+    let metrics_at = |other| {
+        config
+            .metrics
+            .addr
+            .is_some_and(|metrics| same(metrics, other))
+    };
+    if metrics_at(server) {
         let reason = "is where the server itself listens; Prometheus needs an address of its own";
         source.refuse(&METRICS_ADDR, reason.to_owned());
     }
@@ -25,11 +27,7 @@ pub(super) fn check(source: &mut Source<'_>, config: &Config) {
     if !matches!(config.nango_mode(), NangoMode::Sandbox) {
         return;
     }
-    if config
-        .metrics
-        .addr
-        .is_some_and(|metrics| same(metrics, sandbox))
-    {
+    if metrics_at(sandbox) {
         let reason = "is where the sandbox listens; Prometheus needs an address of its own";
         source.refuse(&METRICS_ADDR, reason.to_owned());
     }

@@ -150,8 +150,23 @@ macro_rules! join_attempt {
     };
 }
 
+/// It holds for every row. Without it PostgreSQL takes the smaller index on `user_id` and sorts; with it
+/// a range of the composite index is the cheaper guess, and costs one probe of `connector`'s key.
+macro_rules! at_any_connector {
+    () => {
+        "c.connector_id >= (SELECT id FROM connector ORDER BY id LIMIT 1)"
+    };
+}
+
+/// The accounts of one connector together, oldest first.
+macro_rules! in_order {
+    () => {
+        "ORDER BY c.connector_id, c.created_at, c.id"
+    };
+}
+
 macro_rules! with_attempt {
-    ($rest:literal) => {
+    ($rest:expr) => {
         concat!(
             "SELECT ",
             columns_with_attempt!(),
@@ -204,15 +219,13 @@ pub async fn get(tx: &mut Tx, id: Uuid) -> Result<Option<WithAttempt>, DbError> 
     raw.map(WithAttempt::try_from).transpose()
 }
 
-/// The catalogue page's query, served by the composite index. Without the second condition, which
-/// holds for every row, PostgreSQL takes the smaller index on `user_id` and sorts; with it a range
-/// of the composite index is the cheaper guess, and costs one probe of `connector`'s key. Public
-/// because a test asks both databases for its plan.
-pub const OF_USER: &str = with_attempt!(
-    "WHERE c.user_id = $1 \
-     AND c.connector_id >= (SELECT id FROM connector ORDER BY id LIMIT 1) \
-     ORDER BY c.connector_id, c.created_at, c.id"
-);
+/// Served by the composite index. Public because a test asks both databases for its plan.
+pub const OF_USER: &str = with_attempt!(concat!(
+    "WHERE c.user_id = $1 AND ",
+    at_any_connector!(),
+    " ",
+    in_order!()
+));
 
 /// Everything a person has, the accounts of one connector together, oldest first.
 pub async fn of_user(tx: &mut Tx, user_id: Uuid) -> Result<Vec<WithAttempt>, DbError> {

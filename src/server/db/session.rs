@@ -32,9 +32,17 @@ macro_rules! valid {
     };
 }
 
+/// What a session is read with: its own columns, and its `person`'s.
+macro_rules! columns_with_person {
+    () => {
+        "session.data, session.expires_at, person.id AS person_id, person.display_name, \
+         person.role, person.disabled_at, person.erased_at"
+    };
+}
+
 /// `SELECT` of these columns, of valid sessions.
 macro_rules! select_valid {
-    ($columns:literal, $rest:literal) => {
+    ($columns:expr, $rest:literal) => {
         concat!(
             "SELECT ",
             $columns,

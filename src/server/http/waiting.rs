@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-
 use tracing::Span;
 use uuid::Uuid;
 

@@ -143,13 +143,11 @@ impl Drop for Ongoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::timestamp::Timestamp;
 
     #[test]
     fn a_request_counts_under_its_route_and_never_under_its_path() {
-        let metrics = Metrics::new(
-            ["/connectors/{slug}"],
-            crate::domain::timestamp::Timestamp(0),
-        );
+        let metrics = Metrics::new(["/connectors/{slug}"], Timestamp(0));
         let get = |route, status| {
             let ongoing = Ongoing::begin(&metrics, &Method::GET, route);
             ongoing.answered(status);

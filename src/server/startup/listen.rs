@@ -39,38 +39,32 @@ enum Way {
 
 /// Both ends, and this instance's own channel.
 pub struct Between {
-    pub db: Db,
+    db: Db,
     /// Past a pooler, where there is one.
-    pub direct: Db,
-    pub own: String,
+    direct: Db,
+    own: String,
     /// Both are one, so that what is heard proves that no pooler is in between.
-    pub is_direct: bool,
+    is_direct: bool,
     /// What was found out at the start, for whoever begins with it.
     first: Mutex<Option<Way>>,
 }
 
 impl Between {
-    /// `direct` where it is another address than the database's own.
-    pub fn new(db: &Db, direct: Option<Db>, instance: Uuid) -> Self {
-        Self {
+    /// Finds out how to learn of others. Nothing where there are none: SQLite. `direct` where it is
+    /// another address than the database's own.
+    pub async fn find(db: &Db, direct: Option<Db>, instance: Uuid) -> Option<Self> {
+        if matches!(db, Db::Sqlite(_)) {
+            return None;
+        }
+        let mut between = Self {
             is_direct: direct.is_none(),
             db: db.clone(),
             direct: direct.unwrap_or_else(|| db.clone()),
             own: format!("{}_{}", notify::CHANNEL, instance.simple()),
             first: Mutex::default(),
-        }
-    }
-
-    /// Finds out how to learn of others. Nothing where there are none: SQLite.
-    pub async fn with_way(self) -> Option<Self> {
-        if matches!(self.db, Db::Sqlite(_)) {
-            return None;
-        }
-        let way = self.way().await;
-        Some(Self {
-            first: Mutex::new(Some(way)),
-            ..self
-        })
+        };
+        between.first = Mutex::new(Some(between.way().await));
+        Some(between)
     }
 
     /// A database that fails at this moment is tried again later, by [`keep`].

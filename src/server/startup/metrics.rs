@@ -10,9 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
-use super::{StartError, serve};
+use super::{StartError, bind, serve};
 use crate::server::{
     clock::Clock,
     config::Config,
@@ -140,14 +140,7 @@ impl Endpoint {
         let Some(address) = address else {
             return Ok(None);
         };
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen {
-                address,
-                setting: "METRICS_ADDR",
-                source,
-            })?;
-        let address = listener.local_addr().unwrap_or(address);
+        let (listener, address) = bind(address, "METRICS_ADDR").await?;
         tracing::info!("metrics for Prometheus are at http://{address}/metrics");
         let routes = watch::Sender::new(routes(None, metrics.clone()));
         let router = routes.subscribe();

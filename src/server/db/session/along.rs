@@ -32,8 +32,8 @@ pub async fn scope<T>(work: impl Future<Output = T>) -> T {
     ALONG.scope(RefCell::default(), work).await
 }
 
-/// What was read of this person, as [`super::super::connection::of_user`] has it. Once: whoever asks again wants to
-/// know what has changed.
+/// What was read of this person, as [`super::super::connection::of_user`] has it. Once: whoever asks
+/// again wants to know what has changed.
 pub fn take(user_id: Uuid) -> Option<Vec<WithAttempt>> {
     let found = ALONG.try_with(|along| along.borrow_mut().take());
     let (owner, connections) = found.ok().flatten()?;
@@ -58,17 +58,18 @@ pub(super) fn keep(raw: &Raw, connections: Vec<RawWithAttempt>) {
 /// The session stands in each row, of which people have few. Public because a test asks both databases
 /// for its plan.
 pub const LOAD: &str = concat!(
-    "SELECT session.data, session.expires_at, person.id AS person_id, person.display_name, \
-     person.role, person.disabled_at, person.erased_at, ",
+    "SELECT ",
+    columns_with_person!(),
+    ", ",
     columns_with_attempt!(),
     " FROM session LEFT JOIN \"user\" person ON person.id = session.user_id \
-     LEFT JOIN user_connector_connection c ON c.user_id = session.user_id \
-     AND c.connector_id >= (SELECT id FROM connector ORDER BY id LIMIT 1)",
+     LEFT JOIN user_connector_connection c ON c.user_id = session.user_id AND ",
+    at_any_connector!(),
     join_attempt!(),
     "WHERE ",
     valid!(),
-    " AND session.id = $1 AND session.expires_at > $2 \
-     ORDER BY c.connector_id, c.created_at, c.id"
+    " AND session.id = $1 AND session.expires_at > $2 ",
+    in_order!()
 );
 
 pub(super) async fn load(

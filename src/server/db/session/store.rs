@@ -65,8 +65,7 @@ const CREATE: &str = "INSERT INTO session (id, data, expires_at, user_id, user_v
 /// Not `user_valid_from`: what a slow request has read may be older.
 const SAVE: &str = "UPDATE session SET data = $2, expires_at = $3, user_id = $4 WHERE id = $1";
 const LOAD: &str = select_valid!(
-    "session.data, session.expires_at, person.id AS person_id, person.display_name, person.role, \
-     person.disabled_at, person.erased_at",
+    columns_with_person!(),
     "session.id = $1 AND session.expires_at > $2"
 );
 const DELETE: &str = "DELETE FROM session WHERE id = $1";
